@@ -1,0 +1,85 @@
+/* The operating system: files and maps, address space, threads, time, entropy, CPU features.
+ * One implementation file per platform and topic (posix_*.c); no #ifdef elsewhere. */
+#ifndef OS_OS_H
+#define OS_OS_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/err.h"
+
+/* ---- files and maps ---- */
+typedef struct os_map {
+    const uint8_t *data;
+    uint64_t size;
+} os_map;
+
+/* Maps a regular file, read-only and shared (all processes share its pages). Empty files map to {non-NULL, 0}. */
+wisp_status os_map_file(os_map *map, const char *path, wisp_report *report) WISP_MUST_USE;
+void os_unmap(os_map *map);
+/* Tells the kernel that the range will be read once, in order. */
+void os_map_sequential(const void *data, size_t size);
+
+/* A file that appears under its final name only when os_output_commit succeeds: temporary name beside it, fsync,
+ * rename. os_output_abort (or a crash) leaves nothing under the final name. */
+typedef struct os_output os_output;
+wisp_status os_output_open(os_output **out, const char *path, wisp_report *report) WISP_MUST_USE;
+wisp_status os_output_write(os_output *out, const void *data, size_t size, wisp_report *report) WISP_MUST_USE;
+/* Overwrites bytes already written (a header known only at the end). */
+wisp_status os_output_write_at(os_output *out, uint64_t offset, const void *data, size_t size, wisp_report *report)
+    WISP_MUST_USE;
+uint64_t os_output_offset(const os_output *out);
+wisp_status os_output_commit(os_output *out, wisp_report *report) WISP_MUST_USE; /* frees `out` in any case */
+void os_output_abort(os_output *out);                                           /* NULL is allowed */
+/* Removes the temporary file of every output still open; async-signal-safe (for SIGINT handlers). */
+void os_output_abort_all(void);
+
+wisp_status os_make_directories(const char *path, wisp_report *report) WISP_MUST_USE; /* like mkdir -p, mode 0700 */
+typedef struct os_file_info {
+    uint64_t size, device, inode;
+    int64_t mtime_ns;
+    bool is_directory;
+} os_file_info;
+bool os_stat(const char *path, os_file_info *info);
+
+/* ---- address space ---- */
+/* Reserves without committing; NULL if the system refuses (ulimit -v, sanitizers): callers have another way. */
+void *os_reserve(size_t size);
+bool os_commit(void *address, size_t size);   /* readable, writable, zero; page-aligned */
+void os_release(void *address, size_t size);  /* the whole reservation */
+size_t os_page_size(void);
+/* Zeroed pages; `huge` asks for transparent huge pages. NULL on failure. os_release() frees. */
+void *os_pages(size_t size, bool huge);
+
+/* ---- threads ---- */
+typedef struct os_thread os_thread;
+wisp_status os_thread_start(os_thread **thread, void (*run)(void *), void *context, wisp_report *report) WISP_MUST_USE;
+void os_thread_join(os_thread *thread);
+/* Sleeps while *word == expected (may wake spuriously); wakes all sleepers on the word. */
+void os_wait(const uint32_t *word, uint32_t expected);
+void os_wake_all(const uint32_t *word);
+unsigned os_cpu_count(void); /* CPUs this process may run on */
+void os_thread_fail_after(long n); /* fault injection (tests), as base_mem_fail_after */
+
+/* ---- time, entropy ---- */
+uint64_t os_monotonic_ns(void);
+uint64_t os_realtime_ns(void);
+bool os_random(void *out, size_t size);
+uint64_t os_peak_resident_bytes(void);
+uint64_t os_physical_memory_bytes(void);
+
+/* ---- CPU ---- */
+enum {
+    OS_CPU_SSE41 = 1 << 0,
+    OS_CPU_AVX2 = 1 << 1, /* with FMA, F16C and BMI2 */
+    OS_CPU_AVX512 = 1 << 2, /* F, BW, DQ, VL */
+    OS_CPU_AVX512_VNNI = 1 << 3,
+    OS_CPU_AVX_VNNI = 1 << 4,
+    OS_CPU_SHA = 1 << 5,
+    OS_CPU_NEON_DOTPROD = 1 << 6,
+    OS_CPU_NEON_I8MM = 1 << 7,
+};
+unsigned os_cpu_features(void);      /* only what the operating system saves on a context switch as well */
+void os_cpu_restrict(unsigned mask); /* tests: pretend that only these exist */
+const char *os_cpu_name(char out[64]);
+
+#endif
