@@ -1,0 +1,78 @@
+/* The device ABI: what the guest engine and a host agree on. Included by both sides; changes only by addition.
+ *
+ * A device runs lists of fixed-size commands over buffers named by handles. The guest reaches it through its own
+ * functions wisp_dev_* (src/guest/intrinsics.h), which a host may replace. docs/device-abi.md is the long form.
+ */
+#ifndef TENSOR_ABI_H
+#define TENSOR_ABI_H
+#include <stdint.h>
+
+enum { WISP_DEV_ABI = 1 };
+
+/* Element types. Numbers below 0x100 are GGUF's; 0x100 + n is the packed layout of GGUF type n (tensor/layout.h). */
+typedef enum wisp_type {
+    WISP_F32 = 0,
+    WISP_F16 = 1,
+    WISP_Q4_0 = 2,
+    WISP_Q8_0 = 8,
+    WISP_Q4_K = 12,
+    WISP_Q6_K = 14,
+    WISP_I32 = 26,
+    WISP_F64 = 28,
+    WISP_BF16 = 30,
+    WISP_Q4_0_R16 = 0x102,
+    WISP_Q8_0_R16 = 0x108,
+    WISP_Q4_K_R16 = 0x10c,
+    WISP_Q6_K_R16 = 0x10e,
+} wisp_type;
+
+/* A matrix of rows x cols elements inside a buffer. Plain types: row r starts at offset + r * stride, elements of a row
+ * are contiguous. Block types: cols is a multiple of the block, stride = bytes of a row's blocks (or more). Packed
+ * types: stride is 0, the whole matrix is one stream (rows padded to 16). An absent optional operand is all zero. */
+typedef struct wisp_view {
+    uint32_t buffer; /* handle; 0 is no buffer */
+    uint32_t type;   /* wisp_type */
+    uint64_t offset; /* bytes; multiple of the element's alignment (weights: of 64) */
+    uint32_t rows, cols;
+    uint64_t stride; /* bytes */
+} wisp_view;
+
+typedef union wisp_param {
+    uint32_t u;
+    int32_t i;
+    float f;
+} wisp_param;
+
+enum { WISP_CMD_PARAMS = 6, WISP_CMD_VIEWS = 7 };
+
+typedef struct wisp_cmd {
+    uint32_t op; /* wisp_op */
+    uint32_t reserved; /* 0 */
+    wisp_param param[WISP_CMD_PARAMS]; /* unused ones are 0 */
+    wisp_view view[WISP_CMD_VIEWS];    /* output first; unused ones are 0 */
+} wisp_cmd;
+
+_Static_assert(sizeof(wisp_view) == 32, "the ABI's view");
+_Static_assert(sizeof(wisp_cmd) == 256, "the ABI's command");
+
+typedef enum wisp_op {
+    WISP_OP_NONE = 0,
+#define WISP_OP(name, number, operands, parameters, summary) WISP_OP_##name = number,
+#include "tensor/ops.def"
+#undef WISP_OP
+} wisp_op;
+
+/* wisp_dev_caps(query) */
+enum {
+    WISP_CAPS_ABI = 0,      /* -> WISP_DEV_ABI */
+    WISP_CAPS_FLAGS = 1,    /* -> WISP_CAPS_FLAG_* */
+    WISP_CAPS_THREADS = 2,  /* -> threads that a submit runs on */
+    WISP_CAPS_OP = 0x100,   /* + op -> 1 if the op is native here */
+    WISP_CAPS_TYPE = 0x10000, /* + type -> 1 if weights of this type are */
+};
+enum { WISP_CAPS_FLAG_NATIVE = 1, WISP_CAPS_FLAG_EXACT = 2 };
+
+/* KV caches are made of pages of this many positions; a page is also attention's tile (docs/numerics.md). */
+enum { WISP_KV_PAGE = 64 };
+
+#endif
