@@ -1,0 +1,73 @@
+/* Threads by pthreads, sleeping and waking by futex(2). */
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "os/os.h"
+
+struct os_thread {
+    pthread_t id;
+    void (*run)(void *);
+    void *context;
+};
+
+static long fail_after = -1;
+
+void os_thread_fail_after(long n)
+{
+    fail_after = n;
+}
+
+static void *start(void *p)
+{
+    os_thread *thread = p;
+    thread->run(thread->context);
+    return NULL;
+}
+
+wisp_status os_thread_start(os_thread **result, void (*run)(void *), void *context, wisp_report *report)
+{
+    os_thread *thread = base_alloc(sizeof *thread);
+    if (!thread) return base_fail(report, WISP_E_MEMORY, "out of memory for a thread");
+    thread->run = run;
+    thread->context = context;
+    int error = fail_after == 0 ? EAGAIN : 0;
+    if (fail_after > 0) fail_after--;
+    if (!error) error = pthread_create(&thread->id, NULL, start, thread);
+    if (error) {
+        base_free(thread);
+        return base_fail(report, WISP_E_LIMIT, "cannot start a thread: %s", strerror(error));
+    }
+    *result = thread;
+    return WISP_OK;
+}
+
+void os_thread_join(os_thread *thread)
+{
+    if (!thread) return;
+    pthread_join(thread->id, NULL);
+    base_free(thread);
+}
+
+void os_wait(const uint32_t *word, uint32_t expected)
+{
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+}
+
+void os_wake_all(const uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+unsigned os_cpu_count(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    int n = CPU_COUNT(&set);
+    return n > 0 ? (unsigned)n : 1;
+}

@@ -1,0 +1,78 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "os/os.h"
+
+wisp_status os_map_file(os_map *map, const char *path, wisp_report *report)
+{
+    static const uint8_t nothing[1];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return base_fail(report, errno == ENOENT ? WISP_E_NOT_FOUND : WISP_E_IO, "%s: %s", path, strerror(errno));
+    struct stat st;
+    wisp_status status = WISP_OK;
+    if (fstat(fd, &st) != 0) {
+        status = base_fail(report, WISP_E_IO, "%s: %s", path, strerror(errno));
+    } else if (!S_ISREG(st.st_mode)) {
+        status = base_fail(report, WISP_E_IO, "%s: not a regular file", path);
+    } else if (st.st_size == 0) {
+        *map = (os_map){nothing, 0};
+    } else {
+        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        if (p == MAP_FAILED)
+            status = base_fail(report, WISP_E_IO, "%s: cannot map: %s", path, strerror(errno));
+        else
+            *map = (os_map){p, (uint64_t)st.st_size};
+    }
+    close(fd);
+    return status;
+}
+
+void os_unmap(os_map *map)
+{
+    if (map->size) munmap((void *)map->data, map->size);
+    *map = (os_map){0};
+}
+
+void os_map_sequential(const void *data, size_t size)
+{
+    uintptr_t page = os_page_size(), start = (uintptr_t)data & ~(page - 1);
+    madvise((void *)start, (uintptr_t)data + size - start, MADV_SEQUENTIAL);
+}
+
+bool os_stat(const char *path, os_file_info *info)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) return false;
+    *info = (os_file_info){
+        .size = (uint64_t)st.st_size,
+        .device = st.st_dev,
+        .inode = st.st_ino,
+        .mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+        .is_directory = S_ISDIR(st.st_mode),
+    };
+    return true;
+}
+
+wisp_status os_make_directories(const char *path, wisp_report *report)
+{
+    char partial[4096];
+    size_t n = strlen(path);
+    if (n >= sizeof partial) return base_fail(report, WISP_E_IO, "%.80s…: path too long", path);
+    memcpy(partial, path, n + 1);
+    for (size_t i = 1; i <= n; i++) {
+        if (partial[i] != '/' && partial[i] != 0) continue;
+        char held = partial[i];
+        partial[i] = 0;
+        if (mkdir(partial, 0700) != 0 && errno != EEXIST)
+            return base_fail(report, WISP_E_IO, "%s: %s", partial, strerror(errno));
+        partial[i] = held;
+    }
+    return WISP_OK;
+}
