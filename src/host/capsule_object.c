@@ -1,0 +1,114 @@
+/* Opening capsules and raw models. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "compile/compile.h"
+#include "host/host.h"
+
+base_span host_engine(void)
+{
+    return (base_span){host_engine_bytes, host_engine_size};
+}
+
+static wisp_status open_parsed(wisp_capsule *c, base_span bytes, wisp_report *report)
+{
+    BASE_TRY(capsule_open(&c->parsed, bytes, report));
+    return wasm_module_new(&c->module, bytes, NULL, report);
+}
+
+/* A raw model: a capsule of it is made once and kept. The cached file is the product of this program, but is checked
+ * like any other; a damaged one is made again. */
+static wisp_status open_model(wisp_capsule *c, const char *path, const wisp_open_options *options, wisp_report *report)
+{
+    char cached[4096];
+    BASE_TRY(host_cache_path(cached, sizeof cached, path, report));
+    os_file_info info;
+    if (os_stat(cached, &info) && os_map_file(&c->map, cached, NULL) == WISP_OK) {
+        if (open_parsed(c, (base_span){c->map.data, c->map.size}, NULL) == WISP_OK) return WISP_OK;
+        capsule_close(&c->parsed);
+        os_unmap(&c->map);
+    }
+    wisp_pack_options pack = {.input = path, .output = cached};
+    if (options) {
+        pack.progress = options->progress;
+        pack.progress_context = options->progress_context;
+    }
+    BASE_TRY(wisp_pack(&pack, report));
+    BASE_TRY(os_map_file(&c->map, cached, report));
+    return open_parsed(c, (base_span){c->map.data, c->map.size}, report);
+}
+
+static wisp_status open_vocabulary(wisp_capsule *c, const os_map *model, const char *path, wisp_report *report)
+{
+    compile_options options = {.engine = host_engine(), .engine_version = WISP_VERSION};
+    BASE_TRY(compile_to_memory(&c->memory, (base_span){model->data, model->size}, path, &options, report));
+    return open_parsed(c, (base_span){c->memory.data, c->memory.size}, report);
+}
+
+static wisp_status open_file(wisp_capsule *c, const char *path, const wisp_open_options *options, wisp_report *report)
+{
+    os_map map;
+    BASE_TRY(os_map_file(&map, path, report));
+    base_span bytes = {map.data, map.size};
+    wisp_status status;
+    if (!compile_probe(bytes)) { /* capsule_open says what is wrong with anything else */
+        c->map = map;
+        status = open_parsed(c, bytes, report);
+        return status == WISP_OK ? status : base_fail_prefix(report, status, path);
+    }
+    if (options && options->vocabulary_only)
+        status = open_vocabulary(c, &map, path, report);
+    else
+        status = open_model(c, path, options, report);
+    os_unmap(&map);
+    return status;
+}
+
+wisp_status wisp_open(wisp_capsule **result, const char *path, const wisp_open_options *options, wisp_report *report)
+{
+    if (!result || !path) return base_fail(report, WISP_E_USAGE, "wisp_open: no result or no path given");
+    wisp_capsule *c = base_calloc(1, sizeof *c);
+    if (!c) return base_fail(report, WISP_E_MEMORY, "out of memory");
+    wisp_status status = open_file(c, path, options, report);
+    if (status != WISP_OK) {
+        wisp_close(c);
+        return status;
+    }
+    *result = c;
+    return WISP_OK;
+}
+
+void wisp_close(wisp_capsule *c)
+{
+    if (!c) return;
+    wasm_module_free(c->module);
+    capsule_close(&c->parsed);
+    os_unmap(&c->map);
+    base_buffer_fini(&c->memory);
+    base_free(c);
+}
+
+const char *wisp_capsule_manifest(const wisp_capsule *c, size_t *size)
+{
+    if (size) *size = c->parsed.manifest.size;
+    return (const char *)c->parsed.manifest.data;
+}
+
+wisp_status wisp_capsule_verify(const wisp_capsule *c, wisp_progress progress, void *context, wisp_report *report)
+{
+    if (!c) return base_fail(report, WISP_E_USAGE, "wisp_capsule_verify: no capsule given");
+    return capsule_verify_weights(&c->parsed, progress, context, report);
+}
+
+uint64_t wisp_capsule_file_bytes(const wisp_capsule *c)
+{
+    return c->parsed.file.size;
+}
+
+uint64_t wisp_capsule_weight_bytes(const wisp_capsule *c)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < c->parsed.tensor_count; i++)
+        bytes += c->parsed.tensors[i].size;
+    return bytes;
+}

@@ -1,0 +1,34 @@
+/* A capsule as an object: joins wasm, wasi, tensor and capsule behind include/wisp. */
+#ifndef HOST_HOST_H
+#define HOST_HOST_H
+#include <wisp/wisp.h>
+
+#include "capsule/capsule.h"
+#include "os/os.h"
+#include "tensor/device.h"
+#include "wasm/wasm.h"
+
+struct wisp_capsule {
+    os_map map;          /* the capsule's file, or … */
+    base_buffer memory;  /* … a capsule compiled into memory (a vocabulary only) */
+    capsule parsed;
+    wasm_module *module; /* borrows the bytes above */
+};
+
+/* The standard engine, made with this build (src/host/meson.build), and what it is called. */
+extern const unsigned char host_engine_bytes[];
+extern const unsigned int host_engine_size;
+base_span host_engine(void);
+
+/* Swaps the bodies of the instance's wisp_dev_* functions for those of `device`. */
+wisp_status host_replace_intrinsics(wasm_instance *instance, const capsule *parsed, tensor_device *device,
+                                    wisp_report *report) WISP_MUST_USE;
+
+/* Reads an event of the engine into `event`; its strings point into *doc (freed by the caller with base_json_free) and
+ * `json`. WISP_E_INTERNAL if it is not an event: then the guest is broken, or lying. */
+wisp_status host_read_event(wisp_event *event, base_json_doc **doc, base_span json, wisp_report *report) WISP_MUST_USE;
+
+/* Where the capsule compiled from a raw model is kept: $XDG_CACHE_HOME/wisp/capsules/<key>.wasm. The folder is made. */
+wisp_status host_cache_path(char *out, size_t size, const char *source, wisp_report *report) WISP_MUST_USE;
+
+#endif
