@@ -1,0 +1,129 @@
+/* wisp run: continues a prompt. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+static const char *prompt, *prompt_file;
+static int32_t max_tokens = -1, top_k = 40;
+static double temperature = 0.8, top_p = 0.95, min_p = 0.05, repeat_penalty = 1;
+static uint64_t seed;
+static bool seed_given, show_stats;
+
+static const cli_option options[] = {
+    {'p', "prompt", "TEXT", "the text to continue", CLI_TEXT, &prompt, 0, 0, NULL},
+    {'f', "file", "FILE", "a file with the text (neither -p nor -f: standard input)", CLI_TEXT, &prompt_file, 0, 0, NULL},
+    {'n', "max", "N", "tokens to write at most (-1: until the model ends)", CLI_INT, &max_tokens, -1, INT32_MAX, NULL},
+    {0, "temp", "T", "temperature; 0 is greedy (0.8)", CLI_REAL, &temperature, 0, 100, NULL},
+    {0, "top-k", "K", "sample among the K likeliest tokens; 0: all (40)", CLI_INT, &top_k, 0, INT32_MAX, NULL},
+    {0, "top-p", "P", "… among those that make up P of the probability (0.95)", CLI_REAL, &top_p, 0, 1, NULL},
+    {0, "min-p", "P", "… among those at least P times as likely as the likeliest (0.05)", CLI_REAL, &min_p, 0, 1, NULL},
+    {0, "repeat-penalty", "R", "make recent tokens less likely; 1: off (1)", CLI_REAL, &repeat_penalty, 0.01, 100, NULL},
+    {0, "seed", "S", "the same seed gives the same text (default: random)", CLI_UINT, &seed, 0, 1.8446744073709552e19,
+     &seed_given},
+    CLI_SESSION_OPTIONS,
+    {0, "stats", NULL, "speed and memory on standard error at the end", CLI_FLAG, &show_stats, 0, 0, NULL},
+    {0},
+};
+
+static char *read_prompt(size_t *size, wisp_report *report)
+{
+    if (prompt) {
+        *size = strlen(prompt);
+        return strdup(prompt);
+    }
+    if (!prompt_file && cli_is_terminal(STDIN_FILENO))
+        fprintf(stderr, "Type the text to continue; Ctrl-D ends it.\n");
+    char *text = cli_read_all(prompt_file ? prompt_file : "-", size, report);
+    /* The newline that an editor or the terminal puts at the end is not part of the prompt. */
+    if (text && *size && text[*size - 1] == '\n') text[--*size] = 0;
+    return text;
+}
+
+typedef struct outcome {
+    wisp_event done;
+    wisp_report *report;
+    uint64_t first_text_ms;
+} outcome;
+
+static bool on_event(void *context, const wisp_event *event)
+{
+    outcome *o = context;
+    if (event->kind == WISP_EVENT_TEXT || event->kind == WISP_EVENT_DONE) {
+        if (!o->first_text_ms) o->first_text_ms = cli_now_ms();
+        fwrite(event->text, 1, event->text_size, stdout);
+        if (fflush(stdout) != 0) return false; /* nobody reads any more */
+    }
+    if (event->kind == WISP_EVENT_DONE) o->done = *event;
+    if (event->kind == WISP_EVENT_ERROR) {
+        o->report->status = WISP_E_INPUT;
+        snprintf(o->report->text, sizeof o->report->text, "%.500s", event->text);
+    }
+    return true;
+}
+
+static double per_second(uint64_t count, uint64_t ns)
+{
+    return ns ? (double)count * 1e9 / (double)ns : 0;
+}
+
+static void print_stats(const wisp_session *session, const outcome *o, uint64_t first_ms)
+{
+    wisp_session_stats s;
+    char guest[32], device[32], peak[32];
+    wisp_session_get_stats(session, &s);
+    uint32_t decoded = o->done.completion_tokens ? o->done.completion_tokens - 1 : 0;
+    fprintf(stderr,
+            "start %.1f ms, first text after %llu ms; prompt %u tokens at %.1f/s; text %u tokens at %.1f/s; %u threads; "
+            "seed %llu\nsandbox %s, device %s, peak resident %s (mapped weights included)\n",
+            (double)s.start_ns / 1e6, (unsigned long long)first_ms, o->done.prompt_tokens,
+            per_second(o->done.prompt_tokens, o->done.prefill_ns), o->done.completion_tokens,
+            per_second(decoded, o->done.decode_ns), s.threads, (unsigned long long)seed, cli_size(s.guest_bytes, guest),
+            cli_size(s.device_bytes, device), cli_size(s.peak_resident, peak));
+}
+
+static wisp_status generate(wisp_capsule *capsule, const char *text, size_t size, uint64_t begin_ms,
+                            wisp_report *report)
+{
+    wisp_session *session = NULL;
+    outcome o = {.report = report};
+    wisp_completion request = {.prompt = text, .prompt_size = size, .max_tokens = max_tokens,
+                               .temperature = temperature, .top_k = top_k, .top_p = top_p, .min_p = min_p,
+                               .repeat_penalty = repeat_penalty, .seed = seed};
+    wisp_status status = cli_start(&session, capsule, 0, report);
+    if (status == WISP_OK) status = wisp_submit(session, &request, NULL, report);
+    if (status == WISP_OK) status = wisp_run(session, on_event, &o, report);
+    if (o.first_text_ms) putchar('\n');
+    fflush(stdout);
+    if (status == WISP_OK) status = report->status;
+    if (status == WISP_OK && show_stats) print_stats(session, &o, o.first_text_ms - begin_ms);
+    cli_watch_session(NULL);
+    wisp_session_free(session);
+    return status;
+}
+
+static int run(int count, char **operands)
+{
+    (void)count;
+    wisp_report report = {0};
+    wisp_capsule *capsule = NULL;
+    size_t size = 0;
+    uint64_t begin_ms = cli_now_ms();
+    if (prompt && prompt_file) return cli_usage_error(&cli_run, "either --prompt or --file, not both");
+    if (!seed_given && getrandom(&seed, sizeof seed, 0) == sizeof seed) seed &= INT32_MAX; /* easy to type again */
+    wisp_status status = cli_open(&capsule, operands[0], false, &report);
+    char *text = status == WISP_OK ? read_prompt(&size, &report) : NULL;
+    if (text) status = generate(capsule, text, size, begin_ms, &report);
+    if (status == WISP_OK) status = report.status;
+    free(text);
+    wisp_close(capsule);
+    return status == WISP_OK ? EXIT_DONE : cli_fail(&report);
+}
+
+const cli_command cli_run = {
+    "run", "Runs a capsule or a GGUF: continues a text and streams it to standard output", "FILE",
+    "  wisp run story.wasm -p \"Once upon a time\" -n 100 --temp 0", options, 1, 1, run,
+};

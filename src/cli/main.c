@@ -1,0 +1,43 @@
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+const cli_command *const cli_commands[] = {
+    &cli_run,    &cli_pack,  &cli_inspect, &cli_unpack,     &cli_logits,
+    &cli_tokenize, &cli_bench, &cli_doctor,  &cli_completion, NULL,
+};
+
+static int general_help(void)
+{
+    printf("Usage: wisp COMMAND [OPTIONS] …\nLanguage models as sandboxed, portable WebAssembly capsules.\n\nCommands:\n");
+    for (const cli_command *const *c = cli_commands; *c; c++)
+        printf("  %-12s %s\n", (*c)->name, (*c)->summary);
+    printf("\n`wisp COMMAND --help` explains one. Exit status: 0 done, 1 failed, 2 wrong usage.\n\nExample:\n"
+           "  wisp pack model.gguf -o model.wasm && wisp run model.wasm -p \"Once upon a time\"\n");
+    return EXIT_DONE;
+}
+
+static bool is_help(const char *arg)
+{
+    return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of fflush, not a death */
+    if (argc < 2) return cli_usage_error(NULL, "a command is missing");
+    if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) return general_help();
+    if (strcmp(argv[1], "--version") == 0) return printf("wisp %s\n", wisp_version()) < 0;
+    const cli_command *command = NULL;
+    for (const cli_command *const *c = cli_commands; *c && !command; c++)
+        if (strcmp((*c)->name, argv[1]) == 0) command = *c;
+    if (!command) return cli_usage_error(NULL, "there is no command '%s'", argv[1]);
+    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (is_help(argv[i])) return cli_help(command), EXIT_DONE;
+    int operands = cli_parse(command, argc - 2, argv + 2);
+    if (operands < 0) return EXIT_USAGE;
+    cli_watch_interrupts();
+    return command->run(operands, argv + 2);
+}
