@@ -18,8 +18,7 @@ enum {
     CAPSULE_SEGMENTS_MAX = 1024,
     CAPSULE_SECTIONS_MAX = 2048,
     CAPSULE_TENSORS_MAX = 65536,
-    CAPSULE_INTRINSICS_ABI = 1,
-    CAPSULE_TEXT_MAX = 256 /* bytes of a name or version in the manifest */
+    CAPSULE_INTRINSICS_ABI = 1
 };
 
 /* One tensor of the directory. Texts are borrowed: from the manifest (reader) or from the caller (writer). */
@@ -53,13 +52,14 @@ typedef struct capsule_section {
     uint32_t id;       /* WebAssembly's section id; 0: custom */
     base_span name;    /* custom sections */
     base_span content; /* custom sections: after the name */
+    base_span payload; /* what the size field counts */
     base_span whole;   /* with id and size */
 } capsule_section;
 
 typedef struct capsule_intrinsic {
     uint32_t function;   /* index in the module */
     base_span name;      /* "wisp_dev_submit" */
-    base_span signature; /* one letter a parameter, ')' and one a result: "ii)i"; i i32, I i64, f f32, F f64, v v128 */
+    base_span signature; /* "(ii)i": i i32, I i64, f f32, F f64, v v128 */
 } capsule_intrinsic;
 
 typedef struct capsule {
