@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""The layer rule: which folder of src/ may include which. Arrows go one way (docs in README.md, "Layout")."""
+import pathlib
+import re
+import sys
+
+ALLOWED = {
+    "base": set(),
+    "os": {"base"},
+    "tensor": {"base"},
+    "wasm": {"base", "os"},
+    "wasi": {"base", "os", "wasm"},
+    "capsule": {"base"},
+    "compile": {"base", "os", "tensor", "capsule"},
+    "guest": {"base", "tensor"},
+    "host": {"base", "os", "tensor", "wasm", "wasi", "capsule", "compile"},
+    "cli": set(),
+}
+# The guest sees the device through these only: never the native kernels.
+GUEST_TENSOR = {"abi.h", "device.h", "program.h", "layout.h", "ops.def"}
+EXCEPTIONS_LONG = {"src/wasm/interpret.c"}  # the interpreter's loop
+
+
+def check(root):
+    errors, names = [], {}
+    for path in sorted((root / "src").rglob("*.[chd]*")):
+        if path.suffix not in {".c", ".h", ".def"}:
+            continue
+        relative = path.relative_to(root).as_posix()
+        folder = relative.split("/")[1]
+        if path.name in names and path.suffix != ".def":
+            errors.append(f"{relative}: another file has this name: {names[path.name]}")
+        names[path.name] = relative
+        lines = path.read_text().splitlines()
+        if len(lines) > 1000 and relative not in EXCEPTIONS_LONG:
+            errors.append(f"{relative}: {len(lines)} lines (at most 1,000)")
+        for number, line in enumerate(lines, 1):
+            match = re.match(r'\s*#\s*include\s*"([^"]+)"', line)
+            if not match:
+                continue
+            target = match.group(1)
+            to = target.split("/")[0]
+            if "/" not in target:
+                continue  # generated tables and neighbours
+            if to != folder and to not in ALLOWED[folder]:
+                errors.append(f"{relative}:{number}: {folder} may not include {target}")
+            if folder == "guest" and to == "tensor" and target.split("/")[-1] not in GUEST_TENSOR:
+                errors.append(f"{relative}:{number}: the guest may not include {target}")
+    return errors, len(names)
+
+
+def main():
+    errors, count = check(pathlib.Path(sys.argv[1]))
+    for error in errors:
+        print(error)
+    print(f"{count} files, {len(errors)} errors")
+    return 1 if errors else 0
+
+
+sys.exit(main())
