@@ -27,6 +27,7 @@ static bool is_help(const char *arg)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of fflush, not a death */
+    signal(SIGXFSZ, SIG_IGN); /* likewise a file at its size limit */
     if (argc < 2) return cli_usage_error(NULL, "a command is missing");
     if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) return general_help();
     if (strcmp(argv[1], "--version") == 0) return printf("wisp %s\n", wisp_version()) < 0;
