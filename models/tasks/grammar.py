@@ -113,10 +113,14 @@ def _speech(node, rng, slots):
 ARTICLE = re.compile(r"\b([Aa]) (?=[aeiouAEIOU])(?!uni|use|one|Uni|One)")
 
 
+BEGINNING = re.compile(r"(?:^|(?<=[.!?] ))[a-z]")
+
+
 def tidy(text):
-    """Repairs what free choice leaves behind: articles and doubled spaces."""
+    """Repairs what free choice leaves behind: articles, doubled spaces, small letters that begin a sentence."""
     text = ARTICLE.sub(r"\1n ", text)
-    return re.sub(r" +([.,!?])", r"\1", re.sub(r" {2,}", " ", text)).strip()
+    text = re.sub(r" +([.,!?])", r"\1", re.sub(r" {2,}", " ", text)).strip()
+    return BEGINNING.sub(lambda letter: letter[0].upper(), text)
 
 
 SENTENCE = re.compile(r"(?<=[.!?]) (?=[A-Z\"])")

@@ -152,7 +152,7 @@ def warning(s):
         s.alone(named=True) + "{$P.Name always told $H, \"Do not $Rule.\"|[P> {Please do not|Never|You must not} $Rule, $H. {It is not safe|It is dangerous}.]} "
         "{But $H {did not always listen|was too curious|thought it would be fun}.|[H> {Okay, $P.call|I know, I know}.]}",
         "$W{$P was busy|nobody was looking|$H was playing with $F}. [H> {I just want to see what happens|I am big now|It will be fine|Nothing will happen}.] "
-        "{$F said, \"{Do not do it|We should not do that}!\"|} {So|But} $H $Deed. {At first it was fun.|} {Then|Suddenly}, $H $Result. [H:scared> {Help|Ouch|Oh no}! {$P.call, help me|Please help me}!]",
+        "{$F said, \"{Do not do it|We should not do that}!\"|} So $H $Deed. {At first it was fun.|} {Then|Suddenly}, $H $Result. [H:scared> {Help|Ouch|Oh no}! {$P.call, help me|Please help me}!]",
         "{$P.Name {heard $H and came running|came as fast as $P.they could}.|$F ran to get help, and soon $P came.} $P.Name {helped $H|took care of $H|made everything better}. "
         "[P:kind> {Are you okay|What happened}?] [H:sad> {I am sorry|I did not listen}. {I should have listened to you|You told me not to $Rule}.]",
         "{$P.Name hugged $H.|$P.Name was not angry.} [P:kind> {I am glad that you are safe|I tell you these things because I love you|Now you know why}.] "
@@ -166,9 +166,8 @@ def small_hero(s):
     big = s.pick(["lion", "bear", "elephant", "dragon", "horse"])
     small = s.pick(["mouse", "bee", "bird", "frog", "squirrel"])
     s.subject = big + small
-    s.slots["H"]["kind"], s.slots["F"]["kind"] = small, big
-    s.slots["H"]["intro"] = f"a little {small} named {s.slots['H']['']}"
-    s.slots["H"]["adj"] = "little"
+    s.become("H", small, "little")
+    s.become("F", big, "big")
     trap = s.pick([("a strong net", "chewed the ropes, one by one, until the net fell apart"), ("a deep pit", "brought long vines from the trees and showed $F how to climb out"),
                    ("a bush full of thorns", "pulled out the thorns, one by one"), ("the thick mud", "called all the other animals, and they pulled together")])
     s.put(Trap=trap[0], Free=trap[1].replace("$F", s.slots["F"][""]), Home=s.pick(["a tiny hole", "a small nest", "a hollow tree", "the tall grass"]), Hobby=s.pick(["sing", "dance", "explore", "help"]))
@@ -224,15 +223,15 @@ def build(s):
 def rainy_day(s):
     s.cast()
     game, detail = s.pick([("a picnic on the floor", "They put a blanket down and ate sandwiches"), ("a show with puppets", "They made the puppets out of old socks"),
-                           ("a pirate ship", "The bed was the ship and a pillow was the sail"), ("a big parade", "They made hats out of paper and marched around"),
+                           ("our own pirate ship", "The bed was the ship and a pillow was the sail"), ("a big parade", "They made hats out of paper and marched around"),
                            ("a restaurant", "They wrote the menu with crayons and cooked a pretend meal"), ("a circus", "They walked on a line and jumped through a hoop"),
-                           ("a race with paper boats", "They let the boats swim in a long puddle")])
+                           ("a race with paper boats", "They folded the boats and let them swim in a long puddle")])
     s.subject = game
     s.put(Game=game, Detail=detail, Rain=s.pick(["rain", "storm", "wind"]))
     return [
         s.together() + "$H and $F {wanted to|planned to} go $L.to. {They had been waiting for it all week.|They were very excited.|They packed {some food|a basket} and {put on their shoes|got ready}.}",
         "But when they {looked outside|opened the door}, big drops of rain {fell from the sky|began to fall}. {Splash, splash, splash!|Boom, went the thunder.|The sky was dark and gray.} [F:sad> {Oh no! Now we can not go|Our day is ruined|I do not like rain}.] {They sat by the window and watched the rain.|They waited, but the rain did not stop.|They were both very sad.}",
-        "{Then $H had an idea.|Suddenly, $H jumped up.} [H:happy> {We do not need the sun to have fun|I know what we can do}! Let us make $Game!] $Detail. {They laughed so much that their tummies hurt.|$P.Name came to see, and $P.they laughed too.|It was so much fun that they forgot about the rain.}",
+        "{Then $H had an idea.|Suddenly, $H jumped up.} [H:happy> {We do not need the sun to have fun|I know what we can do}! Let us have $Game!] $Detail. {They laughed so much that their tummies hurt.|$P.Name came to see, and $P.they laughed too.|It was so much fun that they forgot about the rain.}",
         "{When the rain stopped|After a while|In the evening}, {the sun came out|they looked out again}. {There was a {big|beautiful} rainbow in the sky.|A rainbow was in the sky, with red and yellow and blue.} [F:happy> {Look! A rainbow|How pretty}!] {[H> This was the best rainy day ever.]|[F> I am glad that it rained.]} {They jumped in all the puddles.|They learned that you can have fun on any day.|They held hands and looked at it for a long time.}",
     ]
 
@@ -382,8 +381,7 @@ def castle(s):
         ("had no more water in the well", "followed a little frog behind the castle and found a stream under the stones"),
         ("had a garden where no flower would grow", "saw that a big wall took away all the sun. So they took down the wall")])
     s.subject = problem
-    royal = person_like(s, king)
-    s.slots["K"] = royal
+    s.royal(*king)
     s.put(Problem=problem, Solved=solved, Kind=king[0])
     return [
         "{Once upon a time|Long ago|A long time ago}, {in a castle on a hill|in a land far away|in a great stone castle}, there lived a $Kind. The $Kind had {everything|gold and silver and fine clothes}, but there was one trouble. The $Kind $Problem. [K:sad> {Who can help me|Is there nobody who can help me}?]",
@@ -391,13 +389,6 @@ def castle(s):
         "But $H was not afraid. {$H.They walked all the way to the castle.|$H.They went up the hill and knocked on the big door.} [K> {What can a little $H.kind do|Can you help me, little one}?] [H:kind> {I do not know, but I will try|Let me try}.] Then $H $Solved.",
         "{The whole castle cheered.|All the people danced in the streets.|The bells rang all day.} [K:happy> {You did what nobody else could do|Thank you, $H}! {What do you want? I will give you anything|You may have all the gold that you can carry}.] [H> {I do not need gold|I only want to come and visit you|I would like a big party for everyone}.] {And so it was.|The $Kind smiled and took $H.their hand.} {They were friends for the rest of their lives.|And they all lived happily ever after.|And the $Kind was never sad again.}",
     ]
-
-
-def person_like(s, king):
-    """A royal person's forms, spoken of by title."""
-    they, them, their = ("she", "her", "her") if king[1] == "she" else ("he", "him", "his")
-    title = "the " + king[0]
-    return {"": title, "name": title, "they": they, "them": them, "their": their, "kind": king[0]}
 
 
 @plot
@@ -501,4 +492,294 @@ def balloon_away(s):
         "{Whoosh! A strong wind came.|Then a big wind came.} It took the $O and carried it up, up, up. [H:scared> {Oh no! My $O|Stop! Come back}!] $H ran after it{, but the wind was faster|}. The $O flew over {the fence|the trees|the roofs} and landed {high in a tree|on a roof|on top of a tall wall}. {$H jumped, but it was too high.|$H could not reach it.} [H:sad> {It is gone|Now I will never get it back}.]",
         "$X.Name came by. [Y:kind> {What happened|Why are you so sad}?] [H:sad> My $O is up there.] $Y.Name looked up and {smiled|thought}. [Y> {I have a long ladder|I think I can get it with a long stick|I have an idea}.] {Slowly, $X.they reached up.|$X.They went up, one step at a time.} {\"Be careful!\" $H called.|$H held $H.their breath.} And then $X.they had it!",
         "[Y:happy> {Here is your $O|Here you are}!] [H:happy> {Thank you! Thank you|You are so kind}!] {$H wanted to give something back, so $H.they drew a picture of $Y.|$P.Name asked $Y to come for tea.|$H gave $Y a big hug.} {After that, $H held the $O very tight.|And $H tied the $O to $H.their hand, so that it could not fly away again.|From then on, they always waved when they met.}",
+    ]
+
+
+@plot
+def lost_dog(s):
+    s.cast(("kid",))
+    pet = s.pick(["dog", "cat", "puppy", "kitten", "parrot", "bunny", "pony"])
+    s.subject = pet
+    s.helper()
+    s.put(Pet=pet, PetName=s.pick(words.PET_NAMES), Color=s.pick(["brown", "white", "black", "gray", "spotted"]))
+    return [
+        s.alone() + "{$H wanted a pet more than anything.|What $H wanted most was a $Pet.|$H dreamed of having a $Pet.} But $P always said, \"{A pet is a lot of work|Maybe when you are older|We have to wait}.\" $W$H {found|saw} a little $Color $Pet {$S1|near the gate|by the road}. It was {cold and hungry|wet and alone|shaking}.",
+        "[H:kind> {Hello, little one. Are you lost|Where do you live|Do not be afraid. Are you hungry}?] {$H took the $Pet home and gave it food and water.|$H put the $Pet in a warm blanket and gave it milk.} [H> Can we keep it, $P.call? {Please|I will take good care of it}!] [P:kind> {Somebody may be looking for it|It may have a home|First we must find out where it lives}.] {$H was sad, but $H.they knew that it was right.|So $H drew a sign with a picture of the $Pet.}",
+        "{The next day|Two days later}, there was a knock at the door. There stood $X. [Y:happy> {That is my $PetName|$PetName! There you are|You found my $PetName}! I looked for you everywhere!] The $Pet {ran to|jumped up at} $Y. {$H wanted to cry, but $H.they smiled.|$H had tears in $H.their eyes.} [H:sad> {Goodbye, $PetName|I will miss you, $PetName}.]",
+        "$Y.Name {looked at $H|saw how sad $H was}. [Y:kind> {You took such good care of $PetName|You have a good heart}. {Would you like to visit us every day?|Soon there will be babies. One can be yours!|Will you help me walk every morning?}] [H:happy> {Oh yes|I would love that}! Can I, $P.call?] [P:happy> {Of course|Yes, you can}!] {And so $H had a new friend, and $PetName had two homes.|$H jumped for joy and hugged $PetName.|From that day on, $H and $PetName played together every afternoon.}",
+    ]
+
+
+@plot
+def boat_trip(s):
+    s.cast()
+    light = s.pick(["a tall lighthouse", "a big white bird", "a friendly whale", "a bright star", "a dolphin", "a red flag on the shore"])
+    s.subject = light
+    s.put(Light=light, The="the " + ("flag" if "flag" in light else light.split()[-1]), Boat=s.pick(["small blue boat", "old wooden boat", "little red boat", "white sail boat"]))
+    return [
+        s.together() + "$W$P took $H and $F out in a $Boat. {The water was calm and clear.|They could see fish under the water.} [F:happy> {I see a fish|This is fun|Look how blue it is}!] [H:proud> {I am the captain|I want to sail around the world}!] They {ate sandwiches|sang a song about the sea} and watched the waves.",
+        "{Then dark clouds came.|Then the sky turned gray.} The wind blew harder and harder. {The boat went up and down.|Big waves shook the boat.} [F:scared> {I want to go home!|Are we going to sink?}] " + "[P:kind> {Hold on to me|Stay close}. {We must find the shore|Everything will be fine}.] But {the rain was so thick that they could see nothing|nobody knew the way}. ",
+        "{$H did not cry. $H.They looked and looked.|$H was scared too, but $H.they kept looking.} And then, far away, $H saw $Light! [H:happy> {Look over there|I see something}! {It will show us the way|We must go that way}!] $P.Name turned the boat. {They all pulled hard.|Slowly, slowly, they followed $The.} {The waves became smaller.|The rain became softer.}",
+        "At last, they came to the shore. {They were wet, but safe.|They fell down on the warm sand and laughed.} [P:proud> {You have good eyes, captain $H|You saved us, $H}!] [F:happy> {You were so brave|Next time I want to be the captain}.] {They made a fire and drank hot tea.|They waved to say thank you to $The.} {And they told the story again and again.|That night, $H dreamed of the sea.|$H learned to stay calm when things go wrong.}",
+    ]
+
+
+@plot
+def food_thief(s):
+    s.cast()
+    thief, babies = s.pick([("squirrel", "three tiny babies"), ("mouse", "five little babies"), ("raccoon", "two hungry babies"), ("bird", "four baby birds"), ("fox", "three little cubs"), ("cat", "four small kittens")])
+    food = s.pick(["sandwich", "cookie", "apple", "muffin", "pancake", "pear"])
+    s.subject = thief + food
+    s.put(Thief=thief, Babies=babies, Meal=food, Track=s.pick(["crumbs", "tiny footprints", "little marks in the mud"]))
+    return [
+        s.together() + "$W$H and $F {had a picnic|went for a picnic} $L.at. {$Sky|} {They put a blanket on the grass.|They opened the basket.} $H had a big $Meal. {[H:happy> I am so hungry!]|[F> I can not wait to eat!]} {But first, they played for a while.|But first, they went to wash their hands.}",
+        "When they came back, the $Meal was gone! [H:angry> {Who took my $Meal|Where is my $Meal|Did you eat my $Meal, $F}?] [F> {It was not me|I did not take it|I was with you}!] {They looked at each other.|They were both upset.} Then $F {saw|found} $Track on the ground. [F> Look at this! Let us follow them.] ",
+        "They followed the $Track {past the big tree|over a log|around a rock} and came to a hole. {Inside|There} sat a little $Thief with the $Meal! [H:angry> {There is the thief|Stop! That is mine}!] The $Thief {was scared|shook with fear}. Then they saw that next to it were $Babies. {They were so thin and hungry.|They all cried for food.} {$H was not angry anymore.|$H looked at them for a long time.} [H:sad> {Oh! They need it more than me|They are only hungry}.]",
+        "$H {smiled|sat down}. [H:kind> {You can keep it|Eat, little ones}. {We have enough|Next time, you only need to ask}.] {$F broke another $Meal in two, and they shared it.|$F gave $H half of another $Meal.} [F:happy> {It tastes even better this way|You are so kind, $H}!] {After that, they always took some extra food along.|The next morning, there was a pile of nuts on the blanket. It was a thank you from the $Thief!|$H learned that it is good to ask why before being angry.}",
+    ]
+
+
+@plot
+def bully(s):
+    s.cast()
+    s.subject = s.find(words.TOYS)
+    trouble, deed = s.pick([("was in a muddy ditch and could not get out", "found a long branch and pulled hard"), ("was stuck in a tree and too afraid to come down", "climbed up and showed the way down, branch by branch"),
+                            ("was lost and sat on a stone, crying", "took {his} hand and led the way home"), ("had a bad cut on one knee", "ran to get a bandage and some water"), ("was chased by an angry goose", "waved both arms and chased the goose away")])
+    s.put(Trouble=trouble, Deed=deed.replace("{his}", s.slots["F"]["their"]))
+    return [
+        s.alone(named=True) + "Everyone {liked|loved} to play with $H, but one $F.kind named $F was mean. $W$H was playing with $O.a $L.at. $F came and {took|grabbed} $O.the. [F:angry> {This is mine now|Give me that|Ha! Now I have it}!] [H:sad> {Please give it back|That is not nice|That is my $O}.] But $F only laughed and ran away.",
+        "$H went to $P and told $P.them what had happened. [P:kind> {Some are mean because they are sad inside|Maybe $F has no friends|Be kind, even when it is hard}.] {$H thought about that all night.|$H did not understand, but $H.they thought about it.} {The next day|A few days later}, $H heard someone call for help. It was $F! $F $Trouble.",
+        "{$H could have walked away.|For a moment, $H wanted to walk away.} But $H {did not|ran to help}. [H:kind> {Do not be afraid. I will help you|Wait! I am coming}.] $H.They $Deed. {Soon $F was safe.|Then it was all over.} [F:shy> {Why did you help me|I was so mean to you. Why did you help}?] [H:kind> {Because you needed help|Nobody should be alone when they are scared}.]",
+        "$F {looked at the ground|turned red}. Then $F gave back $O.the. [F:sad> {I am sorry that I took your $O|I am sorry that I was mean}. {I only wanted to play with someone|I have no friends}.] [H:happy> {You can play with me|Then let us be friends}!] {And they played with $O.the together until dark.|From that day on, $F was not mean anymore.|$H learned that kindness can turn a bully into a friend.}",
+    ]
+
+
+@plot
+def fallen_star(s):
+    s.cast()
+    s.animal()
+    s.subject = s.slots["A"]["kind"]
+    way, trick = s.pick([("the highest hill", "threw the star as high as {they} could"), ("the tallest tree", "put the star on the very top branch"), ("the old tower", "held the star up to the moon"),
+                         ("the edge of the world", "blew softly under the star"), ("a mountain with snow on top", "let the star ride on the wind")])
+    s.put(Way=way, Trick=trick.replace("{they}", s.slots["H"]["they"]))
+    return [
+        s.alone(named=True) + "One {clear|quiet|dark} night, $H saw a little star fall from the sky. {It landed $S1.|It came down softly in the garden.} {$H ran outside.|$H put on $H.their shoes and ran out.} The star was {as small as an apple|no bigger than a hand}, and it was crying. \"{I fell down and I can not get back|I want to go home to the sky},\" said the star.",
+        "[H:kind> {Do not cry, little star|Poor little star}. {I will take you home|I will find a way}.] $H put the star in {a jar|a basket|a pocket}, and it gave a soft light. {They walked through the dark forest.|They walked and walked.} On the way, they met $A.a. [A> {Where are you going so late|What is that light}?] [H> {I must bring this star back to the sky|This star is lost}. {Do you know the way|Can you help us}?] ",
+        "[A:kind> {You must go to $Way|Only from $Way can a star get home}. I will {show you the way|come with you}.] {It was a long way.|It was cold, and $H was tired.} {$H wanted to sleep, but the star was getting weak.|The light of the star became weaker and weaker.} [A> {Hurry! The night is almost over|We must be there before the sun comes up}!] At last, they came to $Way. $H $Trick.",
+        "{Whoosh! The star flew up, up, up.|Slowly, the star began to rise.} Soon it was back {with all the other stars|next to the moon}. It {shone brighter than all the others|blinked three times}. \"{Thank you, $H|I will always watch over you},\" it called. [H:happy> {Goodbye, little star|Good night, my friend}!] {The $A.kind carried $H home.|$H and the $A.kind walked home together.} {And every night, $H looked up and waved.|From then on, $H was never afraid of the night.}",
+    ]
+
+
+@plot
+def train_ride(s):
+    s.cast(("kid",))
+    s.subject = s.find([toy for toy in words.TOYS if toy[0] in ("doll", "teddy bear", "robot", "hat", "scarf", "book", "blanket")])
+    s.put(Ride=s.pick(["train", "bus", "big ship"]), Who=s.pick(["grandma", "grandpa", "aunt", "cousin"]))
+    return [
+        s.alone() + "$W$H and $P took the $Ride to visit $H.their $Who. {$H had never been on a $Ride before.|It was a long way.} $H took $O.a along. [H:happy> {Look, a cow|I can see a river|We are going so fast}!] {They saw fields and houses and a long bridge.|$H counted the trees until there were too many.}",
+        "{After a long ride, they got off.|At last, they were there.} {$Who.cap was waiting and hugged them.|They waved and looked around.} Then $H {stopped|turned white}. [H:scared> {Oh no! My $O! I left it on the $Ride|My $O is still on the $Ride}!] But the $Ride was already {far away|leaving}. $H {cried and cried|felt terrible}. [H:sad> {Now it is gone forever|It will be so lonely|I want my $O back}.]",
+        "[P:kind> {Do not cry|Wait here|Let us ask for help}. {I have an idea|There is always a way}.] They went to a man {in a blue hat|with a big mustache} and told him. [H> It is $O.a. {Please help me|I love it so much}.] The man {smiled|wrote it down}. \"{I will call the driver|We will look for it right away},\" he said. {They waited for a long time.|They sat down and waited.} $H {held $P.their hand|looked at the clock again and again}.",
+        "Then the man came back. Behind his back was $O.the! \"{It was sitting by the window, looking out|The driver found it on a seat},\" he said. [H:happy> {My $O! You are back|Thank you, thank you}!] {$H hugged $O.the and then the man.|$H was so happy that everyone smiled.} [P> {Now you both had a big trip|I think it wanted to see more of the world}.] {They all laughed.|On the way home, $H held $O.the very tight.|After that, $H always looked twice before leaving.}",
+    ]
+
+
+@plot
+def dragon_fire(s):
+    s.cast(("wild",))
+    s.become("H", "dragon")
+    out = s.pick(["bubbles", "flowers", "snow", "warm water", "funny smoke rings", "butterflies", "soap", "candy"])
+    use = s.pick([("a house in the village was on fire", "all came out at once, and the fire went out"), ("the children in the village were sad", "they all laughed and danced"),
+                  ("a mean giant came to the village", "the giant slipped, laughed so hard, and forgot to be mean"), ("it was the birthday of the king, and everything was gray", "the whole town was bright and merry")])
+    s.subject = out
+    s.put(Out=out, Use=use[0], Then=use[1], Home=s.pick(["a big cave", "a cave on a mountain", "an old castle"]), Hobby=s.pick(["fly over the hills", "sing", "count the clouds", "tell jokes"]))
+    return [
+        s.alone(named=True) + "{$H could not do what other dragons do.|But $H had a problem.} When the other dragons opened their mouths, out came hot fire. But when $H tried it, out came $Out! {The other dragons laughed.|All the others made fun of $H.} [F:happy> {What kind of dragon are you?|Look! That is not fire!}] " + "{$H flew away and hid.|$H was very sad.}",
+        "[P:kind> {What is wrong, my dear|Why are you so sad}?] [H:sad> {I am not a real dragon|I want to make fire like all the others}.] [P:kind> {You are different, and that is good|You have a gift that nobody else has}. {One day you will see|Just wait and see}.] {$H tried to make fire day after day.|$H ate hot peppers and drank hot soup.} But it did not help. {There was always only more $Out.|Puff! More $Out.}",
+        "$W$F came flying. [F:scared> {Come quickly|Help}! {Something is wrong in the village|We need everyone}!] It was true: $Use. {The other dragons could not help. Fire was no good here.|The other dragons tried, but fire only made it worse.} [H> {Maybe I can do something|Let me try}.] $H {took a deep breath|closed $H.their eyes} and blew. {Puff!|Whoosh!} $Out.cap, more and more, and $Then!",
+        "Everyone cheered for $H. [F:sad> {I am sorry that we laughed at you|You did what we could not do}.] {\"Hooray for $H!\" the people called.|The people gave $H a big cake.} {$H was so proud.|$H smiled from ear to ear.} [H:happy> {I am a real dragon after all|I like being me}!] {From that day on, nobody laughed at $H again.|And $H learned that it is good to be different.|And on every birthday, $H was asked to come.}",
+    ]
+
+
+@plot
+def escaped(s):
+    s.cast(("kid",))
+    kind, lure = s.pick([("chickens", "corn"), ("sheep", "salt"), ("pigs", "apples"), ("goats", "carrots"), ("ducks", "bread"), ("bunnies", "lettuce"), ("cows", "fresh hay")])
+    s.subject = kind
+    s.put(Kind=kind, Lure=lure)
+    return [
+        s.together() + "$W$H and $F {helped on the farm|visited the farm of $H's grandpa|wanted to help the farmer}. {$Sky|} They {fed the $Kind|gave water to the $Kind}. [P> {Do not forget to close the gate|Please close the gate}.] But $F saw {a rainbow|a funny bug|a big tractor}, and they both forgot.",
+        "When they came back, all the $Kind were gone! [F:scared> {Oh no! The gate is open|What have we done|They all ran away}!] {The $Kind were in the road, in the garden and on the porch.|One was in the kitchen, and one was in the flowers.} {They ran after them, but the $Kind were too fast.|They shouted and waved, but it only got worse.} {$F fell into the mud.|$H got mud all over $H.their face.}",
+        "[H> {Stop! This does not work|Wait. Let us think}. {What do $Kind like best|What would make them come to us}?] [F> {They like $Lure|$Lure.cap! They love $Lure}!] {They ran to get a bucket of $Lure.|They found a big bag of $Lure.} {They made a long line of $Lure, all the way back to the gate.|$H shook the bucket and walked very slowly.} {One by one|Little by little}, the $Kind came. {They ate and ate, and soon all were inside.|Soon they were all back.} Click! $F closed the gate.",
+        "{Then $P came.|$P.Name had seen it all.} [P> {What happened to you? Why are you so muddy|Did something happen}?] " + "[H:sad> {We forgot the gate|It was our fault}. {But we got them all back|We are sorry}.] $P.Name {laughed|smiled}. [P:kind> {Everyone makes mistakes, but you fixed yours|That was very clever}.] {They never forgot the gate again.|They washed their faces and had fresh milk and bread.|$H and $F laughed about it all the way home.}",
+    ]
+
+
+@plot
+def different(s):
+    s.cast(("wild",))
+    mark, use = s.pick([("very long ears", "heard the danger long before anyone else"), ("a coat with many spots", "could hide in the leaves where nobody could see"), ("very big feet", "could walk on the deep snow without sinking"),
+                        ("a very long tail", "let it down like a rope"), ("bright orange fur", "was easy to see from far away, even in the fog"), ("a very loud voice", "called so loud that everyone heard it"), ("a big nose", "could smell the way home")])
+    danger = s.pick(["a big storm came, and $F was lost", "$F did not come home at night", "a thick fog came, and $F could not be found", "$F fell into a deep hole in the snow"])
+    s.subject = mark
+    s.put(Mark=mark, Use=use, Danger=danger.replace("$F", s.slots["F"][""]))
+    return [
+        s.alone(named=True) + "But $H did not look like the others. $H had $Mark. {The others did not want to play with $H.|Some of the others made jokes about it.} [F> {You look so funny!|Why do you look like that?}] " + "{$H looked at $H.self in the water.|$H went away and sat by the pond.} [H:sad> {I wish I looked like everybody else.|Why am I so different?}] ",
+        "{$H tried to hide it.|$H tried to hide it with leaves and mud.} But it was no use. [P:kind> {I love you just the way you are|One day you will be glad about it|Nobody is like you, and that is wonderful}.] {$H did not believe it.|$H tried to smile.}",
+        "$W$Danger. {Everyone was afraid.|Everyone looked, but it was no use.} {Nobody knew what to do.|All of them were crying.} [H> {I will go|Let me try|I think I can help}!] {$H did not wait.|$H was not afraid.} And because $H was different, $H.they $Use. {It took a long time, but then $H found $F!|And so, at last, $H came to $F!} [H:kind> {Here I am! You are safe now|Come with me, $F. I will bring you home}.]",
+        "{When they came home, everyone cheered.|Everybody ran to meet them.} [F:sad> {I am sorry that I laughed at you|I was so wrong}. {You saved me|I think you are wonderful}.] [H:happy> {I am glad that I am me|Now I like the way I am}!] {From then on, everyone wanted to play with $H.|After that, $H was proud to be different.|And $H learned that what makes you different makes you special.}",
+    ]
+
+
+@plot
+def day_out(s):
+    s.cast()
+    sights = s.rng.sample(words.SIGHTS[s.slots["L"][""]], 4)
+    trouble, cry, end = s.pick(words.MISHAPS)
+    s.subject = s.slots["L"][""]
+    names = {"{F}": s.slots["F"][""], "{their}": s.slots["H"]["their"]}
+    for old, new in names.items():
+        trouble, end = trouble.replace(old, new), end.replace(old, new)
+    s.put(Do1=sights[0], Do2=sights[1], Do3=sights[2], Do4=sights[3], Trouble=trouble, Cry=cry, End=end)
+    return [
+        s.together() + "$W$H and $F went $L.to{ with $P|}. {$Sky|} {First, they|They} $Do1. Then they $Do2. {[F:happy> This is fun!]|[H:happy> I like it here!]|They laughed a lot.}",
+        "{After that, they|Next, they} $Do3. {But then|Suddenly}, $Trouble. [F:sad> $Cry!] {$H wanted to help.|$H thought for a moment.|$H knew what to do.} [H:kind> {Do not worry|I have an idea|I am here}.] $H $End. {$F smiled again.|Soon $F felt better.} [F:kind> {Thank you, $H|You are a good friend}.]",
+        "{There was still time.|But the day was not over.} {Before they went home, they|At the end, they} $Do4. {The sun was going down, and the sky was pink and gold.|It was getting late.} [P> {It is time to go home.|Come, dinner is ready.|Did you have a good day?}] " +
+        "{[H:happy> It was the best day!]|[F:happy> Can we come back tomorrow?]|[H> Yes! But now I am tired.]} {They went home hand in hand.|They were tired, but very happy.|That night, they both dreamed of $L.}",
+    ]
+
+
+@plot
+def pet_mischief(s):
+    s.cast(("kid",))
+    pet = s.pick(["dog", "cat", "puppy", "kitten", "parrot", "goat"])
+    things = s.rng.sample(["sock", "shoe", "spoon", "hat", "glove", "brush", "key", "pencil"], 3)
+    spot = s.pick(["under the bed", "in the dog house", "behind the sofa", "in a big basket", "under the stairs"])
+    s.subject = pet + things[0]
+    why = s.pick([("a soft nest for a tiny lost bird", "was only being kind"), ("a bed for three new babies", "was going to be a mother"), ("a big pile to sleep on", "only wanted to smell them all close by"),
+                  ("a present for $H, with a ribbon on top", "wanted to say thank you")])
+    s.put(Pet=pet, PetName=s.pick(words.PET_NAMES), T1=things[0], T2=things[1], T3=things[2], Spot=spot, Nest=why[0].replace("$H", s.slots["H"][""]), Why=why[1])
+    return [
+        s.alone() + "{$H had a $Pet named $PetName.|$H's best friend was a $Pet named $PetName.} {They went everywhere together.|They played every day.|$PetName slept at the end of $H's bed.} $W$P could not find a $T1. [P> {Where is my $T1|Who took my $T1}?] [H> {I do not know|It was not me}.]",
+        "{The next day|Later}, a $T2 was gone. And then a $T3! {Everyone looked all over the house.|They looked in every room.} {[P:angry> This is very strange!]|[P> Is there a thief in the house?]} {$H wanted to find out.|$H had a plan.} That night, $H {did not sleep|hid behind a chair}. And what did $H see? It was $PetName, {on its toes, very quiet}! ",
+        "$H {followed $PetName|went after $PetName without a sound}. $PetName went to a place $Spot. {There was the $T1, and the $T2, and the $T3!|There were all the lost things!} $PetName had made $Nest. {$H had to laugh.|$H was so surprised.} [H:happy> {So it was you, $PetName|You are the thief}!] $PetName $Why.",
+        "$H called $P, and $P.they {laughed too|was not angry at all}. [P:kind> {What a clever $Pet|Now I understand|$PetName can keep the $T1}.] {They gave $PetName an old blanket and took back the other things.|They gave $PetName a soft pillow.} {$PetName made a happy sound.|$H hugged $PetName tight.} {And when something was lost, everybody knew where to look.|From then on, nothing was ever lost again. Almost nothing!}",
+    ]
+
+
+@plot
+def big_turnip(s):
+    s.cast()
+    plant = s.pick(["turnip", "carrot", "pumpkin", "beet", "radish", "potato"])
+    helpers = s.rng.sample(["a dog", "a cat", "a cow", "a goat", "a pig", "a rabbit", "a duck"], 3)
+    small = s.pick(["mouse", "bug", "bird", "ant"])
+    s.subject = plant + small
+    s.put(Plant=plant, A1=helpers[0], A2=helpers[1], A3=helpers[2], D1="the " + helpers[0][2:], Small=small, Dish=s.pick(["soup", "stew", "cake", "salad"]))
+    return [
+        s.alone(named=True) + "$H had planted a $Plant in the garden. {It grew and grew.|Every day it was bigger.} {Soon it was as big as a house!|Soon it was the biggest $Plant in the world!} $W$H wanted to pull it out. $H pulled and pulled, but the $Plant did not move.",
+        "$H called $F. [H> {Please help me!|Can you help me pull?}] " + "$F held $H, and $H held the $Plant. They pulled and pulled, but it did not move. Then came $A1. {$D1.cap|It} held $F, $F held $H, and $H held the $Plant. They pulled and pulled, but it still did not move.",
+        "Then came $A2 and $A3. {Now there were five of them.|All five pulled together.} [F> One, two, three, pull!] But the $Plant did not move. {They were all so tired.|They all sat down.} Then came a tiny $Small. \"{I can help|Let me help},\" said the $Small. {Everybody laughed.|[F> But you are so small!]} [H:kind> {Let us try|Everyone can help}.] They all pulled, and the $Small pulled too. {And then, pop!|And then there was a loud pop!} Out came the $Plant, and they all fell down.",
+        "{They laughed and laughed.|Everyone cheered.} [H:happy> {We did it! Thank you, little $Small|It was you, little $Small, who made the difference}!] $P.Name made a big pot of $Plant $Dish, and {there was enough for everyone|they all ate until they were full}. {The $Small got the first bite.|The little $Small ate the most of all.} {And they learned that nobody is too small to help.|Together they could do anything.}",
+    ]
+
+
+@plot
+def hide_and_seek(s):
+    s.cast()
+    s.subject = s.slots["L"][""] + s.slots["S1"][""]
+    return [
+        s.together() + "$W$H and $F played hide and seek $L.at. {$Sky|} [F> I will count. You hide!] $F closed $F.their eyes. [F> One, two, three, four, five!] {$H looked for a good place.|$H ran fast.} $H.They hid $S1. {It was a very good place.|Nobody could see $H.them there.}",
+        "[F:happy> Ready or not, here I come!] $F looked $S2. No $H. $F looked $S3. No $H. {$H tried not to laugh.|$H sat as quiet as a mouse.} {Time went by.|It was warm and quiet.} {$H's eyes became heavy. Soon $H was fast asleep.|And then $H fell asleep.}",
+        "$F looked and looked. [F:scared> {$H! Where are you|You can come out now, $H}!] {But nobody answered.|It was so quiet.} {$F was not having fun anymore.|It was getting dark, and $F was worried.} $F ran to get $P. [F:sad> {I can not find $H|$H is lost}!] They took a light and called, \"$H! $H!\" {Then $F heard a funny sound.|Then they heard something.} {It was someone snoring $S1!|Somebody was snoring $S1!}",
+        "[F:happy> {There you are|I found you|We were so worried}!] $H woke up and {rubbed $H.their eyes|yawned}. [H> {Did I win|Is the game over}?] {They all began to laugh.|$P.Name laughed until $P.they cried.} [F> {You win! You are the best at hiding!|Yes, you win. But next time, please stay awake.}] " + "{And they all went home for dinner.|From then on, they had a rule: no sleeping in hide and seek!}",
+    ]
+
+
+@plot
+def quarrel(s):
+    s.cast()
+    thing = s.pick([("what a cloud looked like", "a horse", "a boat"), ("which color was the best", "red", "blue"), ("who could jump higher", "me", "not you"), ("which animal was the smartest", "the owl", "the fox"),
+                    ("what to name the snail", "Speedy", "Slimy"), ("which way was the best", "left", "right"), ("who was taller", "me", "not you")])
+    s.subject = thing[0]
+    s.put(About=thing[0], One=thing[1], Two=thing[2], Make=s.pick(["a flower", "a cookie", "a drawing", "a shiny stone", "a little song"]))
+    return [
+        s.together() + "$W$H and $F {were sitting|were playing} $L.at. {$Sky|} {They began to fight about $About.|Then they could not agree about $About.} [H> {It is|I say it is} $One!] [F:angry> No, $Two!] [H:angry> $One.cap! I am right and you are wrong!]",
+        "{They both got very angry.|Soon they were both shouting.} [F:angry> {I do not want to play with you anymore|You are not my friend anymore}!] $F walked away. $H walked the other way. {At home, $H tried to play alone.|$H sat alone and looked at the wall.} {But it was no fun.|But every game needs two.} [P:kind> {Where is $F today|Why are you alone}?] [H:sad> {We had a fight about $About|We had a fight, and now I feel bad}.]",
+        "$P.Name {smiled|sat down next to $H}. [P:kind> {What is more important, to be right or to have a friend|Is it worth losing a friend}?] {$H thought about it for a long time.|$H did not have to think long.} Then $H {took|made} $Make for $F and {went out|opened the door}. And who was standing there? It was $F, with $Make too!",
+        "{They looked at each other and laughed.|Both began to talk at the same time.} [H> {I am sorry|I was silly}.] [F> {I am sorry too|So was I}. {It does not matter at all|We can both be right}.] {They went back and played until dark.|They hugged, and then they ran outside.} {After that, when they could not agree, they laughed and took turns.|They learned that a friend is worth more than being right.}",
+    ]
+
+
+@plot
+def band(s):
+    s.cast(("wild",))
+    s.animal()
+    music = s.rng.sample(["a hollow log", "two flat stones", "a blade of grass", "an old pot", "some dry nuts", "a broken bell", "a long reed"], 3)
+    s.subject = music[0] + music[1]
+    s.put(M1=music[0], M2=music[1], M3=music[2])
+    return [
+        s.alone(named=True) + "$H loved music. But $H did not have {a drum or a flute|anything to play on}. $W$H found $M1 $L.at. $H tried to make a sound with it. {Bum, bum, bum!|Tap, tap, tap!} {It sounded good.|What a fine sound!} [H:happy> {I can make music|Now I have my own music}!]",
+        "$F came to listen. [F> {What is that sound|Can I play too}?] [H> {Yes! Find something that makes a sound|Of course! But you need something to play on}.] $F looked around and found $M2. {Now there were two.|It sounded funny, but nice.} Then came $A.a, and $A.they had $M3. {They played and played.|Bum, tap, ding!} But it was so loud! {All the animals put their hands over their ears.|[P:angry> Stop! What a terrible noise!]}",
+        "$H was sad. [H:sad> {Nobody likes our music|We only make noise}.] $A.Name was wise. [A:kind> {We all play at the same time, and nobody listens|We must listen to each other}.] So they tried it again. First $H played, very softly. Then $F came in, and then $A. {They listened to each other.|Now every sound had its place.} {And suddenly it was music!|It was like the rain and the wind and the birds together.}",
+        "In the evening, {all the animals came|everyone came back} to hear them. {They danced under the moon.|The little ones danced and the old ones smiled.} [P:happy> {That was wonderful|Play it again}!] [H:proud> {We are a band|It sounds good because we listen}!] {From then on, there was music every night.|And they called themselves the band of $L2.|$H learned that music begins with listening.}",
+    ]
+
+
+@plot
+def thirsty_bird(s):
+    s.cast(("wild",))
+    hero = s.pick(["crow", "bird", "mouse", "monkey", "duck"])
+    s.become("H", hero)
+    fill = s.pick(["small stones", "nuts", "shells", "round pebbles"])
+    vessel = s.pick(["a tall jar", "an old bucket", "a deep cup", "a long bottle", "a hollow stump"])
+    s.subject = vessel + fill
+    s.put(Fill=fill, Jar=vessel, It=vessel.split()[-1], Home="a tree")
+    return [
+        s.alone(named=True) + "It had not rained for a long time. {The river was dry.|All the ponds were dry.} $H was very, very thirsty. $W$H found $Jar. {There was a little water at the bottom.|Deep inside, there was some water.} [H:happy> {Water! At last|I am saved}!]",
+        "But $H could not reach it. {The $It was too deep.|The water was too far down.} $H {pushed|tried to tip over} the $It, but it was too heavy. $F came by. [F> {You will never get it|Give up|It is no use}.] And $F went away. {$H did not give up.|But $H sat down to think.} [H> {There must be a way|Think, $H, think}!]",
+        "Then $H saw some $Fill on the ground. {$H had an idea!|\"Ah!\" said $H.} $H took one and dropped it in. Plop! The water came up a tiny bit. $H dropped in another. Plop! And another. Plop! {It was slow work.|It took a long time.} {Plop, plop, plop.|But with each one, the water came higher.} {At last|Finally}, the water was at the top!",
+        "$H drank and drank. {It was the best water in the world.|How good it was!} Then $H saw $F, {tired and thirsty|lying in the shade}. [H:kind> {Come, there is enough for two|Drink, $F}.] [F> {How did you do that?|You are so clever!|I should not have given up.}] " + "[H:happy> {Little by little|One by one}!] {And that night, it began to rain.|$F learned that thinking is better than giving up.}",
+    ]
+
+
+@plot
+def bridge_meeting(s):
+    s.cast(("wild",))
+    s.subject = s.slots["H"]["kind"] + s.slots["F"]["kind"]
+    s.put(Bridge=s.pick(["narrow bridge", "thin log", "small wooden bridge", "row of stones"]))
+    return [
+        s.alone() + "$W$H wanted to cross the {river|deep stream} to {find some $Food|visit $P|see the other side}. There was only one $Bridge. {In the middle|Half way}, $H met $F the $F.kind, who came from the other side. There was no room for two.",
+        "[H> {Please go back. I was here first.|Let me pass!}] " + "[F:angry> {No! You go back|Never! I was here first|I am bigger. You must go back}!] {They stood nose to nose.|Neither wanted to go back.} {They pushed and pushed.|$H pushed, and $F pushed back.} Splash! Both fell into the water. {Brr, it was cold!|They were wet from head to foot.}",
+        "{They swam to the shore and sat there, shaking.|They climbed out and looked at each other.} {$F had a leaf on $F.their nose.|There was mud on $H's ears.} {$H began to giggle.|They looked so silly.} Then both laughed. [F> {We were very silly|Look at us}!] [H:kind> {I am sorry that I pushed you|Next time, I will let you go first}.] [F:kind> {No, no. You first|I am sorry too}.]",
+        "They went back to the $Bridge. {[F> After you.] [H> No, after you!]|This time, $F waited, and $H went first.} {On the other side, $H turned around and waved.|$H crossed over and called, \"Now you!\"} {From then on, they met there every day and told each other stories.|They dried in the sun and shared some $Food.|They learned that being kind gets you farther than being first.}",
+    ]
+
+
+@plot
+def lost_tooth(s):
+    s.cast(("kid",))
+    way = s.pick([("bit into a big apple", "apple"), ("laughed at a joke", "joke"), ("ate a piece of bread", "bread"), ("jumped off the bed", "jump"), ("sneezed", "sneeze"), ("sang a very high note", "song")])
+    s.subject = way[1]
+    s.find(words.TREASURES)
+    s.put(Way=way[0])
+    return [
+        s.alone(named=True) + "$H had a loose tooth. {It moved to the left and it moved to the right.|$H pushed it with $H.their tongue all day.} [H:scared> {Will it hurt when it comes out?|I am afraid that it will hurt.}] " + "[P:kind> {Not much. It comes out when it is ready|It will be over before you know it}. {Then you put it under your pillow|A new one will come}.]",
+        "$W$H $Way. {Pop! Out came the tooth.|Then something felt strange. The tooth was out!} [H:happy> {It did not hurt at all|My tooth! It is out}!] $H {ran to show it to $F|jumped up and down}. But {in the grass|on the way}, $H fell, and the little tooth was gone. {They looked and looked.|$F looked on the ground with $H.} [H:sad> {Now I have nothing to put under my pillow|It is too small to find}!]",
+        "[P:kind> {I know what to do|Do not be sad}. {You can write a letter|We will write a note}.] So $H wrote, with big letters: \"{Dear tooth fairy, I lost my tooth|My tooth fell out and I lost it. Please believe me}. Love, $H.\" {$H put the letter under the pillow.|The letter went under the pillow.} {It was hard to sleep.|$H wanted to stay awake, but soon $H.they was asleep.}",
+        "In the morning, $H looked under the pillow. There was $O.a! And there was a tiny note. It said, \"{I found your tooth in the grass|I believe you}. {You were very brave|What a fine tooth}!\" [H:happy> {Look! Look what I have|The tooth fairy was here}!] {$P.Name smiled.|$F could not believe it.} {$H smiled too, and everyone could see the hole.|And $H could not wait for the next tooth to come out.}",
+    ]
+
+
+@plot
+def web(s):
+    s.cast(("wild",))
+    s.become("H", "spider")
+    s.put(Home=s.pick(["a corner of the barn", "an old apple tree", "the corner of a garden fence"]), Hobby=s.pick(["spin long threads", "swing in the wind", "watch the rain"]))
+    breaks = s.rng.sample(["The wind blew it away", "A big bird flew through it", "The rain tore it", "A cow walked into it", "A ball went right through it", "A leaf fell on it and broke it"], 2)
+    s.subject = breaks[0] + breaks[1]
+    s.put(B1=breaks[0], B2=breaks[1])
+    return [
+        s.alone(named=True) + "$W$H wanted to make the most beautiful web in the world. {Up and down, left and right, $H worked.|$H worked all night.} In the morning, it was done. It {shone|sparkled} in the sun. [H:proud> {Look at my web!|Is it not lovely?}] " + "But then, oh no! $B1.",
+        "[F> It is not worth it. {Webs always break|Come and play with me}.] " + "{$H was sad for a while.|$H looked at the broken threads.} [H> {I will make it again, and better|I will try once more}.] And $H did. But then it happened again. $B2. {$H cried a little.|That was too much. $H hid in a corner.}",
+        "{A tiny voice said, \"Please do not stop. I watch you every day.\"|Then a little fly called, \"Your web is the best of all!\"} {It was a small bug who could not sleep.|$H looked up.} [H:sad> Why should I try again?] " + "\"{Because each one is more beautiful than the last|Each time, you get better}.\" {$H thought about it.|That was true!} So $H started once more, this time in a quiet place under the roof.",
+        "When the sun came up, small drops of water hung on every thread. {It looked like a thousand stars.|It was like a net of silver.} {All the animals came to see.|Even $F was quiet.} [F:happy> {I have never seen anything so beautiful|I am glad that you did not stop}!] {$H was tired and very happy.|$H bowed with all eight legs.} {And when the web broke again, $H only laughed and began a new one.|$H learned that every new try makes you better.}",
     ]

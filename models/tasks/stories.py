@@ -118,6 +118,15 @@ class Story:
         text = tidy(expand(parse(template), self.rng, self.slots))
         return pronouns(text, self.rng, [self.slots[c] for c in "HFP"])
 
+    def become(self, slot, kind, adjective=None):
+        """Gives a character the kind that the plot needs."""
+        who = self.slots[slot]
+        who["kind"], who["adj"] = kind, adjective or who["adj"]
+        who["intro"] = f"a {who['adj']} {kind} named {who['']}"
+
+    def royal(self, title, they):
+        self.slots["K"] = person("the " + title, "f" if they == "she" else "m", title, "")
+
     # Openings. Each leaves W as the words that begin the plot's first sentence.
 
     def alone(self, named=False):
@@ -134,7 +143,8 @@ class Story:
         if chance > share:
             intro = self.rng.choice(intros)
         elif chance > share / 2:
-            intro, first = self.rng.choice(TIMED), ""
+            intro, first = expand(parse(self.rng.choice(TIMED)), self.rng, self.slots), ""
+            self.put(Sky="")  # the weather is told once
         else:
             intro, first = "", self.rng.choice([first, "", ""])
         self.put(W=expand(parse(first), self.rng, self.slots))
@@ -153,6 +163,10 @@ SOLO = [
     "There was a $H.kind named $H. $H.They was very $H.adj.",
     "A $H.adj $H.kind named $H lived in $Home.",
     "Once upon a time, a $H.kind named $H lived in $Home. {Everyone|Everybody} {liked|loved} $H.them because $H.they was so $H.adj.",
+    "In $Home lived $H.intro.",
+    "A long time ago, there was $H.intro. $H.They {loved|liked} to $Hobby.",
+    "$H lived in $Home with $H.their family. $H.They was a {happy|$H.adj} $H.kind.",
+    "The $H.adj $H.kind was named $H. $H.They {loved|liked} to $Hobby.",
     "$H was {three|four|five|six|seven} years old. $H.They {loved|liked} to $Hobby.",
 ]
 PAIRS = [

@@ -20,8 +20,8 @@ dog,a house with a yard,bones,ran
 hedgehog,a pile of leaves,apples,walked
 owl,an old tree,seeds,flew
 turtle,a quiet pond,leaves,walked
-pig,a farm,corn,ran
-lamb,a green farm,grass,jumped
+pig,a pen on the farm,corn,ran
+lamb,a barn on a green farm,grass,jumped
 elephant,the jungle,bananas,walked
 monkey,the jungle,bananas,swung
 lion,the jungle,meat,ran
@@ -132,9 +132,9 @@ TIMES = ["morning", "day", "afternoon"]
 FEARS = [  # what it is, what it looked like, how one gets used to it
     ("the dark", "The room was so black", "turn on a little light"),
     ("thunder", "The sky made a loud boom", "count to ten after each boom"),
-    ("the water", "The water looked so deep", "put in just one toe first"),
+    ("the water", "The water looked so deep", "put in just one toe"),
     ("the big slide", "The slide looked so high", "go down together"),
-    ("dogs", "The dog had such big teeth", "let it smell your hand first"),
+    ("dogs", "The dog had such big teeth", "let it smell your hand"),
     ("high places", "The ground looked so far away", "hold on tight and look up"),
     ("bugs", "The bug had so many legs", "look at it through a glass"),
     ("the first day of school", "There were so many new faces", "say hello to just one person"),
@@ -201,7 +201,7 @@ WARNINGS = [  # the rule, the deed, the result, the lesson
     ("go near the deep water", "went to the edge of the water", "slipped and fell in with a big splash", "stay away from deep water"),
     ("touch the hot stove", "put one finger on the stove", "felt a sharp pain", "be careful with hot things"),
     ("eat the red berries", "ate a handful of red berries", "got a terrible tummy ache", "never eat strange berries"),
-    ("climb the old wall", "climbed up the old wall", "fell and hurt one knee", "listen when something is not safe"),
+    ("climb the old wall", "climbed up the old wall", "fell and hurt one knee", "stay off old walls"),
     ("walk off alone", "walked off to chase a butterfly", "could not find the way back", "stay close to the others"),
     ("play with the matches", "took one match out of the box", "burned a little hole in the rug", "never play with fire"),
     ("pull the cat's tail", "pulled the cat's tail", "got a long scratch", "be gentle with animals"),
@@ -227,3 +227,37 @@ SEEDS = [("a tiny seed", "a tall sunflower"), ("a small bean", "a long green bea
 
 HELPERS = [("an old man", "he"), ("an old woman", "she"), ("a kind farmer", "he"), ("a friendly baker", "he"), ("a police officer", "she"),
            ("a tall girl", "she"), ("a mail carrier", "he"), ("a gardener", "she"), ("a fisherman", "he"), ("a nurse", "she")]
+
+SIGHTS = {  # what one does and sees there: a day out strings some of these together
+    "the park": ["went on the swings", "fed the ducks", "slid down the big slide", "ran after the pigeons", "had ice cream", "rolled down a grassy hill"],
+    "the forest": ["picked sweet berries", "listened to the birds", "jumped over a log", "saw a deer with big brown eyes", "found mushrooms like little houses", "climbed a low tree"],
+    "the beach": ["built a castle of sand", "jumped over the waves", "looked for shells", "saw a crab that walked sideways", "dug a hole down to the water", "watched the boats"],
+    "the garden": ["smelled the roses", "watched the bees", "pulled up a carrot", "chased a butterfly", "gave water to the flowers", "found a snail on a leaf"],
+    "the farm": ["fed the hens", "petted a soft lamb", "sat on the tractor", "jumped into the hay", "saw a cow with her calf", "looked for eggs"],
+    "the lake": ["threw stones into the water", "saw a big fish jump", "floated on a log", "watched the swans", "put their feet in the water", "caught a frog and let it go"],
+    "the river": ["let leaves swim like boats", "crossed the water on big stones", "saw a beaver with a stick", "splashed each other", "looked for round stones", "stood on the bridge"],
+    "the meadow": ["picked daisies", "lay in the grass and looked at the clouds", "saw a rabbit run by", "made crowns of flowers", "listened to the crickets", "played tag"],
+    "the hill": ["ran to the top", "flew a paper bird", "looked down at the tiny houses", "rolled all the way down", "saw an eagle", "shouted to hear the echo"],
+    "the playground": ["went on the swings", "climbed to the top of the ropes", "went down the slide ten times", "dug in the sandbox", "spun around until they were dizzy", "played tag"],
+    "the yard": ["jumped rope", "looked for worms", "played ball", "made a tent from a sheet", "drew on the ground with chalk", "ran through the water"],
+    "the zoo": ["saw a tall giraffe", "laughed at the monkeys", "watched the penguins swim", "heard the lion roar", "counted the stripes of a zebra", "saw an elephant take a bath"],
+    "the school": ["painted with their fingers", "learned a new song", "counted to twenty", "listened to a story", "played ball in the yard", "made paper stars"],
+    "the library": ["found a book about whales", "read a story about a brave mouse", "looked at pictures of stars", "sat in a soft chair", "whispered jokes", "picked three books to take home"],
+    "the market": ["tasted a sweet plum", "saw a mountain of oranges", "smelled fresh bread", "listened to a man with a fiddle", "looked at the shiny fish", "bought a bunch of flowers"],
+    "the jungle": ["swung on a vine", "saw a parrot with red wings", "ate bananas", "hid under big leaves", "listened to the monkeys", "drank from a waterfall"],
+    "the pond": ["jumped from leaf to leaf", "counted the tadpoles", "saw a blue dragonfly", "splashed with their feet", "listened to the frogs", "looked at their faces in the water"],
+    "the field": ["ran through the tall corn", "found a mouse nest", "chased the wind", "talked to a scarecrow", "picked red poppies", "played tag"],
+}
+
+MISHAPS = [  # a small trouble, what one says, how it ends
+    ("{F} fell and hurt one knee", "Ouch! It hurts", "put a big leaf on it and blew on it three times"),
+    ("it began to rain", "Oh no! We are getting wet", "ran under a big tree and told stories until it stopped"),
+    ("{F} lost a shoe in the mud", "My shoe is gone", "dug in the mud with a stick until the shoe came out with a plop"),
+    ("{F} got very hungry", "My tummy is making noises", "found one last apple and broke it in two"),
+    ("a big goose ran after them", "Help! It wants to bite us", "stood very still until the goose went away"),
+    ("{F} was stung by a bee", "It burns! It burns", "put cold water on it until it felt better"),
+    ("they could not agree what to do next", "I want to do it my way", "threw a leaf into the air to see who could choose"),
+    ("{F} got so tired that it was hard to walk", "I can not take one more step", "carried {F} on {their} back for a while"),
+    ("{F} dropped the food on the ground", "Now we have nothing to eat", "gave {F} half of what was left"),
+    ("the wind took {F}'s hat", "Come back, hat", "ran and jumped and caught it just before it fell in the water"),
+]
