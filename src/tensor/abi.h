@@ -46,8 +46,8 @@ typedef union wisp_param {
 enum { WISP_CMD_PARAMS = 6, WISP_CMD_VIEWS = 7 };
 
 typedef struct wisp_cmd {
-    uint32_t op; /* wisp_op */
-    uint32_t reserved; /* 0 */
+    uint32_t op;                       /* wisp_op */
+    uint32_t reserved;                 /* 0 */
     wisp_param param[WISP_CMD_PARAMS]; /* unused ones are 0 */
     wisp_view view[WISP_CMD_VIEWS];    /* output first; unused ones are 0 */
 } wisp_cmd;
@@ -64,10 +64,10 @@ typedef enum wisp_op {
 
 /* wisp_dev_caps(query) */
 enum {
-    WISP_CAPS_ABI = 0,      /* -> WISP_DEV_ABI */
-    WISP_CAPS_FLAGS = 1,    /* -> WISP_CAPS_FLAG_* */
-    WISP_CAPS_THREADS = 2,  /* -> threads that a submit runs on */
-    WISP_CAPS_OP = 0x100,   /* + op -> 1 if the op is native here */
+    WISP_CAPS_ABI = 0,        /* -> WISP_DEV_ABI */
+    WISP_CAPS_FLAGS = 1,      /* -> WISP_CAPS_FLAG_* */
+    WISP_CAPS_THREADS = 2,    /* -> threads that a submit runs on */
+    WISP_CAPS_OP = 0x100,     /* + op -> 1 if the op is native here */
     WISP_CAPS_TYPE = 0x10000, /* + type -> 1 if weights of this type are */
 };
 enum { WISP_CAPS_FLAG_NATIVE = 1, WISP_CAPS_FLAG_EXACT = 2 };

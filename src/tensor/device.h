@@ -2,10 +2,10 @@
  * and threads, and as the portable one (inside the guest, one thread). */
 #ifndef TENSOR_DEVICE_H
 #define TENSOR_DEVICE_H
-#include <stdbool.h>
 #include "base/err.h"
 #include "base/mem.h"
 #include "tensor/abi.h"
+#include <stdbool.h>
 
 typedef struct tensor_device tensor_device;
 
@@ -44,8 +44,8 @@ uint32_t tensor_caps(tensor_device *device, uint32_t query); /* WISP_CAPS_* */
 /* Checks every command against buffers, types and the op's shape rule, then runs them in order. Nothing runs and
  * nothing is written if any is wrong: the report names command, op and operand. WISP_E_UNSUPPORTED: an op or type that
  * this device does not know. `cmds` must not change during the call. */
-wisp_status tensor_submit(tensor_device *device, const wisp_cmd *cmds, uint32_t count, wisp_report *report)
-    WISP_MUST_USE;
+wisp_status tensor_submit(tensor_device *device, const wisp_cmd *cmds, uint32_t count,
+                          wisp_report *report) WISP_MUST_USE;
 
 /* Names of the kernel variants in use, for `wisp doctor`: "matmul Q4_0_R16: avx512vnni". Calls `line` once each. */
 void tensor_describe(tensor_device *device, void (*line)(void *context, const char *text), void *context);

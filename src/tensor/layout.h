@@ -18,12 +18,18 @@
  */
 #ifndef TENSOR_LAYOUT_H
 #define TENSOR_LAYOUT_H
+#include "tensor/abi.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "tensor/abi.h"
 
-enum { TENSOR_ROW_GROUP = 16 };
+enum {
+    TENSOR_ROW_GROUP = 16,
+    TENSOR_Q4_K_GROUP = 2368, /* bytes of a super-block of 16 rows */
+    TENSOR_Q6_K_GROUP = 3392,
+    TENSOR_Q6_K_LOW = 320, /* offsets in it */
+    TENSOR_Q6_K_HIGH = 2368,
+};
 
 typedef struct tensor_type_info {
     uint32_t type;        /* wisp_type */
@@ -47,6 +53,11 @@ uint64_t tensor_group_bytes(uint32_t type, uint64_t cols);
 /* Packs `count` rows (1 to 16, the rest of the group becomes zero) of a GGUF block type, contiguous in memory, into one
  * group at `out`; and back. Bit for bit reversible. */
 void tensor_pack_group(uint32_t packed_type, const void *rows, uint32_t count, uint64_t cols, void *out);
+/* The same from rows `stride` bytes apart. */
+void tensor_pack_rows(uint32_t packed_type, const void *rows, uint64_t stride, uint32_t count, uint64_t cols,
+                      void *out);
+/* Block b of lane r of a group, as the GGUF block it was. */
+void tensor_unpack_block(uint32_t packed_type, const void *group, uint64_t b, uint32_t r, void *block);
 void tensor_unpack_group(uint32_t packed_type, const void *group, uint32_t count, uint64_t cols, void *rows);
 
 #endif

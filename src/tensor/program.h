@@ -23,7 +23,7 @@ enum { PROGRAM_VERSION = 1 };
 
 /* What a buffer is for: the engine fills or reads the named ones. */
 typedef enum program_role {
-    PROGRAM_ROLE_WEIGHTS = 0,   /* bytes ignored; index = wisp_dev_weights(index) */
+    PROGRAM_ROLE_WEIGHTS = 0, /* bytes ignored; index = wisp_dev_weights(index) */
     PROGRAM_ROLE_SCRATCH = 1,
     PROGRAM_ROLE_TOKEN_IDS = 2, /* i32[1, tokens], written by the engine before a step */
     PROGRAM_ROLE_POSITIONS = 3, /* i32[1, tokens] */
@@ -44,8 +44,8 @@ typedef struct program_buffer {
 } program_buffer;
 
 typedef struct program {
-    uint32_t vocab_size;     /* logits a token */
-    uint32_t context_length; /* positions the model was made for */
+    uint32_t vocab_size;                              /* logits a token */
+    uint32_t context_length;                          /* positions the model was made for */
     uint32_t embedding_length, block_count, kv_heads; /* for people and statistics; kv_heads also sizes KV_ROWS */
     uint32_t buffer_count, cmd_count;
     const program_buffer *buffers;
@@ -54,6 +54,7 @@ typedef struct program {
 
 /* Checks counts, roles, buffer references and symbols; the views' bounds are the device's to check. On success `p`
  * points into memory that program_fini frees. */
+/* Its arrays are one allocation, at `cmds`. */
 wisp_status program_read(program *p, base_span bytes, wisp_report *report) WISP_MUST_USE;
 void program_write(base_buffer *out, const program *p);
 void program_fini(program *p);

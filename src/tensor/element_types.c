@@ -1,0 +1,74 @@
+/* What the device knows about element types. The one table; everything else asks here. */
+#include <string.h>
+
+#include "tensor/layout.h"
+
+/* clang-format off */
+static const tensor_type_info types[] = {
+    {WISP_F32,      "F32",      1,   4,   WISP_F32,  0,             4},
+    {WISP_F16,      "F16",      1,   2,   WISP_F16,  0,             2},
+    {WISP_BF16,     "BF16",     1,   2,   WISP_BF16, 0,             2},
+    {WISP_F64,      "F64",      1,   8,   WISP_F64,  0,             8},
+    {WISP_I32,      "I32",      1,   4,   WISP_I32,  0,             4},
+    {WISP_Q4_0,     "Q4_0",     32,  18,  WISP_Q4_0, WISP_Q4_0_R16, 2},
+    {WISP_Q8_0,     "Q8_0",     32,  34,  WISP_Q8_0, WISP_Q8_0_R16, 2},
+    {WISP_Q4_K,     "Q4_K",     256, 144, WISP_Q4_K, WISP_Q4_K_R16, 2},
+    {WISP_Q6_K,     "Q6_K",     256, 210, WISP_Q6_K, WISP_Q6_K_R16, 2},
+    {WISP_Q4_0_R16, "Q4_0_R16", 32,  0,   WISP_Q4_0, 0,             64},
+    {WISP_Q8_0_R16, "Q8_0_R16", 32,  0,   WISP_Q8_0, 0,             64},
+    {WISP_Q4_K_R16, "Q4_K_R16", 256, 0,   WISP_Q4_K, 0,             64},
+    {WISP_Q6_K_R16, "Q6_K_R16", 256, 0,   WISP_Q6_K, 0,             64},
+};
+/* clang-format on */
+
+const tensor_type_info *tensor_type_find(uint32_t type)
+{
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].type == type) return &types[i];
+    return NULL;
+}
+
+bool tensor_row_bytes(uint32_t type, uint64_t cols, uint64_t *bytes)
+{
+    const tensor_type_info *info = tensor_type_find(type);
+    *bytes = 0;
+    if (!info || cols % info->block != 0) return false;
+    return !__builtin_mul_overflow(cols / info->block, (uint64_t)info->block_bytes, bytes);
+}
+
+/* Blocks come in pairs that share a line of scales; an odd last one has that line for itself. */
+static uint64_t pairs_bytes(uint64_t blocks, uint64_t block_bytes)
+{
+    return (blocks + 1) / 2 * 64 + blocks * block_bytes;
+}
+
+uint64_t tensor_group_bytes(uint32_t type, uint64_t cols)
+{
+    switch (type) {
+    case WISP_Q4_0_R16:
+        return pairs_bytes(cols / 32, 256);
+    case WISP_Q8_0_R16:
+        return pairs_bytes(cols / 32, 512);
+    case WISP_Q4_K_R16:
+        return cols / 256 * TENSOR_Q4_K_GROUP;
+    case WISP_Q6_K_R16:
+        return cols / 256 * TENSOR_Q6_K_GROUP;
+    default:
+        return 0;
+    }
+}
+
+bool tensor_matrix_bytes(uint32_t type, uint64_t rows, uint64_t cols, uint64_t *bytes)
+{
+    const tensor_type_info *info = tensor_type_find(type);
+    *bytes = 0;
+    if (!info || cols % info->block != 0) return false;
+    if (info->block_bytes) {
+        uint64_t row;
+        return tensor_row_bytes(type, cols, &row) && !__builtin_mul_overflow(rows, row, bytes);
+    }
+    if (cols > UINT64_MAX / 64)
+        return false; /* a packed element takes less than 2 bytes, a group less than 64 a column */
+    uint64_t groups = rows / TENSOR_ROW_GROUP + (rows % TENSOR_ROW_GROUP != 0);
+    return !__builtin_mul_overflow(groups, tensor_group_bytes(type, cols), bytes);
+}

@@ -1,0 +1,10 @@
+#include "tensor/kernels/portable/portable.h"
+
+void tensor_kernels_portable(tensor_kernels *k)
+{
+    tensor_portable_elementwise(k);
+    tensor_portable_panels(k);
+    tensor_portable_matmul_plain(k);
+    tensor_portable_matmul_packed(k);
+    tensor_portable_attention(k);
+}

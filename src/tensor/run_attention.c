@@ -1,0 +1,123 @@
+/* KV_WRITE and ATTENTION over a paged cache: row (page * kv_heads + head) * 64 + position % 64 of d elements.
+ * A page is a tile: keys are walked in tiles at fixed absolute positions, so any split of a prompt agrees. */
+#include <string.h>
+
+#include "tensor/device_state.h"
+
+enum { PAGE = WISP_KV_PAGE };
+
+static int32_t int_of(const tensor_ref *r, uint64_t row, uint64_t i)
+{
+    int32_t v;
+    memcpy(&v, r->data + (size_t)(row * r->stride + i * 4), 4);
+    return v;
+}
+
+/* First row of the page that holds `position` of sequence `seq`. */
+static uint64_t page_row(const tensor_ref *table, int32_t seq, uint64_t tile, uint32_t kv_heads, uint32_t head)
+{
+    const uint64_t page = (uint32_t)int_of(table, (uint32_t)seq, tile);
+    return (page * kv_heads + head) * PAGE;
+}
+
+/* Threads share the heads, each takes all tokens in order: two tokens at one position leave the later one. */
+void tensor_run_kv_write(const tensor_device *dev, const tensor_task *t, unsigned index)
+{
+    const tensor_ref *c = &t->ref[0], *x = &t->ref[1], *pos = &t->ref[2], *seq = &t->ref[3], *table = &t->ref[4];
+    const uint32_t heads = t->param[0].u, d = c->cols;
+    const tensor_range mine = tensor_share(heads, index, dev->threads);
+    for (uint64_t i = 0; i < x->rows; i++) {
+        const uint32_t at = (uint32_t)int_of(pos, 0, i);
+        for (uint32_t h = (uint32_t)mine.begin; h < mine.end; h++) {
+            const uint64_t row = page_row(table, int_of(seq, 0, i), at / PAGE, heads, h) + at % PAGE;
+            const float *from = (const float *)(const void *)(x->data + (size_t)(i * x->stride)) + (size_t)h * d;
+            uint8_t *to = c->data + (size_t)(row * c->stride);
+            if (c->type == WISP_F16)
+                dev->kernels.f32_to_f16((uint16_t *)(void *)to, from, d);
+            else
+                memcpy(to, from, (size_t)d * 4);
+        }
+    }
+}
+
+/* A thread's work area: of each head of one kv head, the padded query, the sum, m and l. */
+typedef struct lane {
+    float *q, *acc; /* [heads][padded] */
+    float *m, *l;   /* [heads] */
+} lane;
+
+static size_t padded(uint32_t d)
+{
+    return ((size_t)d + 15) / 16 * 16;
+}
+
+uint64_t tensor_attention_scratch(const tensor_task *t)
+{
+    const uint64_t heads = t->param[0].u / t->param[1].u, d = t->ref[2].cols;
+    return heads * (2 * ((d + 15) / 16 * 16) + 2) * 4; /* heads * d < 2^32, padding at most 16-fold */
+}
+
+static lane lane_of(const tensor_device *dev, unsigned index, uint32_t heads, uint32_t d)
+{
+    lane a;
+    a.q = (float *)(void *)(tensor_scratch_of(dev, index) + dev->private_area);
+    a.acc = a.q + heads * padded(d);
+    a.m = a.acc + heads * padded(d);
+    a.l = a.m + heads;
+    return a;
+}
+
+/* Queries of `heads` heads from x, padded with zeros, conditioned as the cache's type asks. */
+static void begin(const tensor_device *dev, const lane *a, const float *x, uint32_t heads, uint32_t d, bool f16)
+{
+    for (uint32_t h = 0; h < heads; h++) {
+        dev->kernels.panel[f16 ? TENSOR_PANEL_13BIT : TENSOR_PANEL_F32](x + (size_t)h * d, d, 1, d,
+                                                                        a->q + h * padded(d));
+        a->m[h] = -__builtin_inff();
+        a->l[h] = 0;
+    }
+    memset(a->acc, 0, heads * padded(d) * sizeof *a->acc);
+}
+
+/* One token, `heads` query heads from `first` on, all of one kv head. */
+static void attend(const tensor_device *dev, const tensor_task *t, const lane *a, uint64_t token, uint32_t first,
+                   uint32_t heads)
+{
+    const tensor_ref *y = &t->ref[0], *x = &t->ref[1], *k = &t->ref[2], *v = &t->ref[3], *table = &t->ref[6];
+    const uint32_t d = k->cols, kv_heads = t->param[1].u, kv = first / (t->param[0].u / kv_heads);
+    const bool f16 = k->type == WISP_F16;
+    const tensor_kv_kind kind = f16 ? TENSOR_KV_F16 : TENSOR_KV_F32;
+    const uint64_t last = (uint32_t)int_of(&t->ref[4], 0, token);
+    const int32_t seq = int_of(&t->ref[5], 0, token);
+    float s[PAGE] __attribute__((aligned(64)));
+    begin(dev, a, (const float *)(const void *)(x->data + (size_t)(token * x->stride)) + (size_t)first * d, heads, d,
+          f16);
+    for (uint64_t tile = 0; tile <= last / PAGE; tile++) {
+        const uint64_t row = page_row(table, seq, tile, kv_heads, kv);
+        const uint32_t count = tile < last / PAGE ? PAGE : (uint32_t)(last % PAGE + 1);
+        for (uint32_t h = 0; h < heads; h++) {
+            dev->kernels.scores[kind](a->q + h * padded(d), k->data + (size_t)(row * k->stride), (size_t)k->stride, d,
+                                      count, t->param[2].f, s);
+            const float correction = dev->kernels.softmax(s, count, f16, &a->m[h], &a->l[h]);
+            dev->kernels.accumulate[kind](s, v->data + (size_t)(row * v->stride), (size_t)v->stride, d, count,
+                                          correction, a->acc + h * padded(d));
+        }
+    }
+    float *out = (float *)(void *)(y->data + (size_t)(token * y->stride)) + (size_t)first * d;
+    for (uint32_t h = 0; h < heads; h++)
+        for (uint32_t c = 0; c < d; c++)
+            out[(size_t)h * d + c] = a->acc[h * padded(d) + c] / a->l[h];
+}
+
+/* Pieces are (token, kv head), or (token, head) when those are too few, dealt in turn: later tokens see more keys. */
+void tensor_run_attention(const tensor_device *dev, const tensor_task *t, unsigned index)
+{
+    const uint32_t heads = t->param[0].u, kv_heads = t->param[1].u;
+    const uint64_t tokens = t->ref[0].rows;
+    const uint32_t chunk =
+        tokens * kv_heads % dev->threads && tokens * kv_heads < 4 * dev->threads ? 1 : heads / kv_heads;
+    const uint32_t pieces = heads / chunk;
+    const lane a = lane_of(dev, index, heads / kv_heads, t->ref[2].cols);
+    for (uint64_t i = index; i < tokens * pieces; i += dev->threads)
+        attend(dev, t, &a, i / pieces, (uint32_t)(i % pieces) * chunk, chunk);
+}

@@ -1,0 +1,156 @@
+/* MATMUL: y[n,m] = x[n,k] * transpose(w[m,k]) + b. Threads share the row groups (16 rows), each one contiguous range:
+ * one sequential stream of weights a thread. Of many tokens, blocks of panels that fit in L2 stay while the groups
+ * pass by. */
+#include <string.h>
+
+#include "tensor/device_state.h"
+
+enum { ROWS = TENSOR_ROW_GROUP, TOKENS = TENSOR_PANEL_TOKENS, L2_BYTES = 1 << 19 };
+
+tensor_matmul_kind tensor_matmul_kind_of(uint32_t type)
+{
+    switch (type) {
+    case WISP_F32:
+        return TENSOR_MATMUL_F32;
+    case WISP_F16:
+        return TENSOR_MATMUL_F16;
+    case WISP_BF16:
+        return TENSOR_MATMUL_BF16;
+    case WISP_Q4_0:
+    case WISP_Q4_0_R16:
+        return TENSOR_MATMUL_Q4_0;
+    case WISP_Q8_0:
+    case WISP_Q8_0_R16:
+        return TENSOR_MATMUL_Q8_0;
+    case WISP_Q4_K:
+    case WISP_Q4_K_R16:
+        return TENSOR_MATMUL_Q4_K;
+    case WISP_Q6_K:
+    case WISP_Q6_K_R16:
+        return TENSOR_MATMUL_Q6_K;
+    default:
+        return TENSOR_MATMUL_KINDS;
+    }
+}
+
+tensor_panel_kind tensor_panel_kind_of(tensor_matmul_kind kind)
+{
+    static const tensor_panel_kind kinds[TENSOR_MATMUL_KINDS] = {
+        [TENSOR_MATMUL_F32] = TENSOR_PANEL_F32,    [TENSOR_MATMUL_F16] = TENSOR_PANEL_13BIT,
+        [TENSOR_MATMUL_BF16] = TENSOR_PANEL_16BIT, [TENSOR_MATMUL_Q4_0] = TENSOR_PANEL_Q32,
+        [TENSOR_MATMUL_Q8_0] = TENSOR_PANEL_Q32,   [TENSOR_MATMUL_Q4_K] = TENSOR_PANEL_Q256,
+        [TENSOR_MATMUL_Q6_K] = TENSOR_PANEL_Q256,
+    };
+    return kinds[kind];
+}
+
+static uint64_t panel_stride(tensor_panel_kind kind, uint64_t k)
+{
+    return (tensor_panel_bytes(kind, TOKENS, k) + 63) & ~(uint64_t)63;
+}
+
+/* k < 2^32 and tokens < 2^32, a token's panel is below 8 k bytes: no overflow. */
+uint64_t tensor_panels_bytes(tensor_panel_kind kind, uint64_t tokens, uint64_t k)
+{
+    const uint64_t full = tokens / TOKENS, rest = tokens % TOKENS;
+    uint64_t bytes;
+    if (__builtin_mul_overflow(full, panel_stride(kind, k), &bytes)) return UINT64_MAX / 2;
+    return bytes + ((tensor_panel_bytes(kind, rest, k) + 63) & ~(uint64_t)63);
+}
+
+static uint8_t *panels_of(const tensor_device *d, const tensor_task *t, unsigned index)
+{
+    return t->private_panel ? tensor_scratch_of(d, index) : d->scratch;
+}
+
+static uint32_t tokens_of_panel(const tensor_ref *x, uint64_t panel)
+{
+    const uint64_t left = x->rows - panel * TOKENS;
+    return (uint32_t)(left < TOKENS ? left : TOKENS);
+}
+
+void tensor_run_panels(const tensor_device *d, const tensor_task *t, unsigned index)
+{
+    const tensor_ref *x = &t->ref[1];
+    const tensor_panel_kind kind = tensor_panel_kind_of(tensor_matmul_kind_of(t->ref[2].type));
+    const uint64_t count = (x->rows + TOKENS - 1) / TOKENS, stride = panel_stride(kind, x->cols);
+    const tensor_range mine = t->private_panel ? (tensor_range){0, count} : tensor_share(count, index, d->threads);
+    uint8_t *panels = panels_of(d, t, index);
+    for (uint64_t p = mine.begin; p < mine.end; p++) {
+        const uint8_t *first = x->data + (size_t)(p * TOKENS * x->stride);
+        d->kernels.panel[kind]((const float *)(const void *)first, (size_t)(x->stride / 4), tokens_of_panel(x, p),
+                               x->cols, panels + (size_t)(p * stride));
+    }
+}
+
+/* Work area of a thread: results of a partial group, then a group packed on the way. */
+typedef struct work {
+    float y[TOKENS * ROWS];
+    uint8_t group[];
+} work;
+
+static uint32_t packed_of(uint32_t type)
+{
+    return tensor_type_find(type)->packed;
+}
+
+uint64_t tensor_matmul_scratch(const tensor_ref *w)
+{
+    const uint32_t packed = packed_of(w->type);
+    return sizeof(work) + (packed ? tensor_group_bytes(packed, w->cols) : 0);
+}
+
+/* One row group times one panel -> y, the bias added last. */
+static void multiply(const tensor_device *d, const tensor_task *t, tensor_matmul_args *a, uint64_t group,
+                     uint64_t panel, work *work)
+{
+    const tensor_ref *y = &t->ref[0], *w = &t->ref[2], *b = &t->ref[3];
+    const tensor_matmul_kind kind = tensor_matmul_kind_of(w->type);
+    const uint64_t row = group * ROWS;
+    float *out = (float *)(void *)(y->data + (size_t)(panel * TOKENS * y->stride + row * 4));
+    const size_t ldy = (size_t)(y->stride / 4);
+    a->rows = (uint32_t)(w->rows - row < ROWS ? w->rows - row : ROWS);
+    const bool partial = a->rows < ROWS;
+    a->y = partial ? work->y : out;
+    a->ldy = partial ? ROWS : ldy;
+    d->kernels.matmul[kind](a);
+    for (uint32_t i = 0; i < a->tokens && partial; i++)
+        memcpy(out + i * ldy, work->y + i * ROWS, a->rows * sizeof *out);
+    if (!b->data) return;
+    const float *bias = (const float *)(const void *)b->data + row;
+    for (uint32_t i = 0; i < a->tokens; i++)
+        d->kernels.add(out + i * ldy, out + i * ldy, bias, a->rows);
+}
+
+static const void *group_at(const tensor_ref *w, uint64_t group, uint64_t group_bytes, work *work)
+{
+    const uint32_t packed = packed_of(w->type);
+    const uint64_t row = group * ROWS;
+    const uint8_t *at = w->data + (size_t)(group_bytes ? group * group_bytes : row * w->stride);
+    if (!packed) return at;
+    const uint32_t count = (uint32_t)(w->rows - row < ROWS ? w->rows - row : ROWS);
+    tensor_pack_rows(packed, at, w->stride, count, w->cols, work->group);
+    return work->group;
+}
+
+void tensor_run_matmul(const tensor_device *d, const tensor_task *t, unsigned index)
+{
+    const tensor_ref *x = &t->ref[1], *w = &t->ref[2];
+    const tensor_panel_kind kind = tensor_panel_kind_of(tensor_matmul_kind_of(w->type));
+    const uint64_t panels = (x->rows + TOKENS - 1) / TOKENS, stride = panel_stride(kind, x->cols);
+    const uint64_t block = stride < L2_BYTES ? L2_BYTES / stride : 1,
+                   group_bytes = tensor_group_bytes(w->type, w->cols);
+    const tensor_range groups = tensor_share(((uint64_t)w->rows + ROWS - 1) / ROWS, index, d->threads);
+    const uint8_t *base = panels_of(d, t, index);
+    work *work = (void *)(tensor_scratch_of(d, index) + d->private_area);
+    tensor_matmul_args a = {.stride = (size_t)w->stride, .k = w->cols};
+    for (uint64_t first = 0; first < panels; first += block)
+        for (uint64_t g = groups.begin; g < groups.end; g++) {
+            a.w = group_at(w, g, group_bytes, work);
+            for (uint64_t p = first; p < panels && p < first + block; p++) {
+                a.panel = base + (size_t)(p * stride);
+                a.tokens = tokens_of_panel(x, p);
+                multiply(d, t, &a, g, p, work);
+            }
+        }
+}
