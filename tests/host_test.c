@@ -1,0 +1,254 @@
+/* include/wisp as an embedder uses it: the model in the box packed, run, cancelled, interrupted; misuse and failing
+ * allocation give errors, not crashes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <wisp/json.h>
+#include <wisp/wisp.h>
+
+#include "base/mem.h"
+#include "os/os.h"
+
+static char folder[] = "/tmp/wisp-host-test-XXXXXX", capsule_path[64];
+static wisp_capsule *capsule;
+
+static int prepare(void **state)
+{
+    (void)state;
+    char model[4096];
+    wisp_report report = {0};
+    snprintf(model, sizeof model, "%s/models/wisp-stories.gguf", getenv("WISP_SOURCE"));
+    if (!mkdtemp(folder)) return -1;
+    snprintf(capsule_path, sizeof capsule_path, "%s/story.wasm", folder);
+    wisp_pack_options options = {.input = model, .output = capsule_path, .name = "story"};
+    if (wisp_pack(&options, &report) != WISP_OK || wisp_open(&capsule, capsule_path, NULL, &report) != WISP_OK) {
+        fprintf(stderr, "%s\n", report.text);
+        return -1;
+    }
+    return 0;
+}
+
+static int clean_up(void **state)
+{
+    (void)state;
+    wisp_close(capsule);
+    unlink(capsule_path);
+    return rmdir(folder);
+}
+
+static wisp_session *start(const wisp_session_options *options)
+{
+    wisp_session *session = NULL;
+    wisp_report report = {0};
+    if (wisp_session_new(&session, capsule, options, &report) != WISP_OK) fail_msg("%s", report.text);
+    return session;
+}
+
+static uint32_t submit(wisp_session *session, int32_t max_tokens)
+{
+    uint32_t id = 0;
+    wisp_report report = {0};
+    wisp_completion request = WISP_COMPLETION_DEFAULTS;
+    request.prompt = "Once upon a time";
+    request.prompt_size = strlen(request.prompt);
+    request.max_tokens = max_tokens;
+    request.temperature = 0;
+    request.ignore_eos = true;
+    if (wisp_submit(session, &request, &id, &report) != WISP_OK) fail_msg("%s", report.text);
+    assert_true(id > 0);
+    return id;
+}
+
+typedef struct story {
+    char text[4][4096];
+    wisp_event done[4];
+    int finished;
+} story;
+
+static bool collect(void *context, const wisp_event *event)
+{
+    story *s = context;
+    assert_in_range(event->id, 1, 3);
+    if (event->kind == WISP_EVENT_TEXT || event->kind == WISP_EVENT_DONE)
+        strncat(s->text[event->id], event->text, 1000);
+    if (event->kind == WISP_EVENT_DONE) {
+        s->done[event->id] = *event;
+        s->done[event->id].finish_reason = strcmp(event->finish_reason, "length") == 0 ? "length" : "other";
+        s->finished++;
+    }
+    return true;
+}
+
+static void sessions_give_equal_texts(void **state)
+{
+    (void)state;
+    story first = {0}, second = {0};
+    wisp_session_options portable = {.device = WISP_DEVICE_PORTABLE, .context_length = 128};
+    wisp_session *a = start(NULL), *b = start(&portable);
+    submit(a, 12);
+    submit(b, 12);
+    assert_int_equal(wisp_run(a, collect, &first, NULL), WISP_OK);
+    assert_int_equal(wisp_run(b, collect, &second, NULL), WISP_OK);
+    assert_int_equal(first.finished, 1);
+    assert_string_equal(first.text[1], second.text[1]);
+    assert_true(strlen(first.text[1]) > 12);
+    assert_int_equal(first.done[1].completion_tokens, 12);
+    assert_string_equal(first.done[1].finish_reason, "length");
+    wisp_session_stats stats;
+    wisp_session_get_stats(a, &stats);
+    assert_true(stats.guest_bytes > 0 && stats.device_bytes > 0);
+    wisp_session_free(a);
+    wisp_session_free(b);
+}
+
+static void several_requests_and_cancel(void **state)
+{
+    (void)state;
+    story s = {0};
+    wisp_session *session = start(NULL);
+    uint32_t one = submit(session, 8), two = submit(session, 8), three = submit(session, 1000);
+    assert_int_equal(wisp_cancel(session, three, NULL), WISP_OK);
+    assert_int_equal(wisp_cancel(session, 99, NULL), WISP_E_NOT_FOUND);
+    assert_int_equal(wisp_run(session, collect, &s, NULL), WISP_OK);
+    assert_int_equal(s.finished, 3);
+    assert_string_equal(s.text[one], s.text[two]);
+    wisp_session_free(session);
+}
+
+static void bad_requests_leave_the_session_usable(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "", "{", "[]", "{\"prompt\":7}", "{\"prompt\":\"x\",\"temperature\":-1}", "{\"prompt\":\"x\",\"max_tokens\":1e99}",
+        "{\"prompt\":\"x\",\"n\":2}", "{\"object\":\"nonsense\"}", "{\"prompt\":[1,2,99999999]}", "{\"prompt\":[-1]}",
+    };
+    wisp_session *session = start(NULL);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        wisp_report report = {0};
+        assert_int_not_equal(wisp_submit_json(session, bad[i], strlen(bad[i]), NULL, &report), WISP_OK);
+        assert_true(report.status != WISP_OK && *report.text);
+    }
+    story s = {0};
+    uint32_t id = submit(session, 4);
+    assert_in_range(id, 1, 3);
+    assert_int_equal(wisp_run(session, collect, &s, NULL), WISP_OK);
+    assert_int_equal(s.finished, 1);
+    wisp_session_free(session);
+}
+
+static void interrupt_later(void *session)
+{
+    usleep(50000);
+    wisp_session_interrupt(session);
+}
+
+static void an_interrupt_ends_a_run(void **state)
+{
+    (void)state;
+    wisp_session_options portable = {.device = WISP_DEVICE_PORTABLE};
+    wisp_session *session = start(&portable);
+    os_thread *thread;
+    story s = {0};
+    wisp_report report = {0};
+    submit(session, 400);
+    assert_int_equal(os_thread_start(&thread, interrupt_later, session, NULL), WISP_OK);
+    assert_int_equal(wisp_run(session, collect, &s, &report), WISP_E_CANCELLED);
+    os_thread_join(thread);
+    assert_int_equal(wisp_submit_json(session, "{}", 2, NULL, NULL), WISP_E_USAGE); /* dead, and says so */
+    wisp_session_free(session);
+}
+
+static void limits_are_errors(void **state)
+{
+    (void)state;
+    wisp_session *session = NULL;
+    wisp_report report = {0};
+    wisp_session_options little = {.device_limit = 100000};
+    wisp_status status = wisp_session_new(&session, capsule, &little, &report);
+    if (status == WISP_OK) { /* buffers may come with the first request */
+        wisp_event event;
+        status = wisp_submit_json(session, "{\"prompt\":\"x\"}", 14, NULL, &report);
+        if (status == WISP_OK) status = wisp_poll(session, &event, &report);
+        assert_true(status != WISP_OK || event.kind == WISP_EVENT_ERROR);
+    }
+    wisp_session_free(session);
+    session = NULL;
+    wisp_session_options small = {.memory_limit = 65536};
+    assert_int_not_equal(wisp_session_new(&session, capsule, &small, &report), WISP_OK);
+    wisp_session_options long_context = {.context_length = 1000000000};
+    assert_int_not_equal(wisp_session_new(&session, capsule, &long_context, &report), WISP_OK);
+    wisp_session_options many = {.threads = 100000};
+    assert_int_not_equal(wisp_session_new(&session, capsule, &many, &report), WISP_OK);
+}
+
+static void misuse_is_an_error(void **state)
+{
+    (void)state;
+    wisp_report report = {0};
+    wisp_capsule *none = NULL;
+    assert_int_equal(wisp_open(NULL, "x", NULL, NULL), WISP_E_USAGE);
+    assert_int_equal(wisp_open(&none, NULL, NULL, NULL), WISP_E_USAGE);
+    assert_int_equal(wisp_open(&none, "/no/such/file", NULL, &report), WISP_E_NOT_FOUND);
+    assert_non_null(strstr(report.text, "/no/such/file"));
+    assert_null(none);
+    assert_int_equal(wisp_session_new(NULL, NULL, NULL, NULL), WISP_E_USAGE);
+    assert_int_equal(wisp_poll(NULL, NULL, NULL), WISP_E_USAGE);
+    assert_int_equal(wisp_pack(NULL, NULL), WISP_E_USAGE);
+    wisp_close(NULL);
+    wisp_session_free(NULL);
+    wisp_session_interrupt(NULL);
+}
+
+static void failing_allocation_is_an_error(void **state)
+{
+    (void)state;
+    int succeeded = 0;
+    for (long n = 0; n < 20000 && succeeded < 2; n = n < 200 ? n + 1 : n + n / 9) {
+        wisp_capsule *c = NULL;
+        wisp_session *s = NULL;
+        wisp_report report = {0};
+        base_mem_fail_after(n);
+        wisp_status status = wisp_open(&c, capsule_path, NULL, &report);
+        if (status == WISP_OK) status = wisp_session_new(&s, c, NULL, &report);
+        base_mem_fail_after(-1);
+        if (status != WISP_OK) assert_true(report.status != WISP_OK);
+        succeeded += status == WISP_OK;
+        wisp_session_free(s);
+        wisp_close(c);
+    }
+    assert_true(succeeded > 0);
+}
+
+static void manifest_and_verification(void **state)
+{
+    (void)state;
+    size_t size;
+    wisp_json *doc;
+    const char *text = wisp_capsule_manifest(capsule, &size);
+    assert_int_equal(wisp_json_parse(&doc, text, size, NULL), WISP_OK);
+    assert_string_equal(wisp_json_text(wisp_json_get(wisp_json_root(doc), "name")), "story");
+    wisp_json_free(doc);
+    assert_int_equal(wisp_capsule_verify(capsule, NULL, NULL, NULL), WISP_OK);
+    assert_true(wisp_capsule_weight_bytes(capsule) < wisp_capsule_file_bytes(capsule));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sessions_give_equal_texts),
+        cmocka_unit_test(several_requests_and_cancel),
+        cmocka_unit_test(bad_requests_leave_the_session_usable),
+        cmocka_unit_test(an_interrupt_ends_a_run),
+        cmocka_unit_test(limits_are_errors),
+        cmocka_unit_test(misuse_is_an_error),
+        cmocka_unit_test(failing_allocation_is_an_error),
+        cmocka_unit_test(manifest_and_verification),
+    };
+    return cmocka_run_group_tests_name("host", tests, prepare, clean_up);
+}
