@@ -97,7 +97,8 @@ def read(path):
         shape = [cursor.take("<Q") for _ in range(rank)]
         entries.append((name, tuple(reversed(shape)), *cursor.take("<IQ")))
     start = cursor.at + _padded(cursor.at)
-    return metadata, {name: _tensor(cursor.data, start + offset, shape, kind) for name, shape, kind, offset in entries}
+    tensors = {name: _tensor(cursor.data, start + at, shape, kind) for name, shape, kind, at in entries}
+    return metadata, tensors
 
 
 def _tensor(data, at, shape, kind):

@@ -27,7 +27,8 @@ class Model:
         self.epsilon = get("llama.attention.layer_norm_rms_epsilon")
         count = get("llama.rope.dimension_count")
         self.frequencies = get("llama.rope.freq_base") ** (-np.arange(0, count, 2, dtype=np.float32) / count)
-        self.vocabulary = tokenizer.Vocabulary(*(get(f"tokenizer.ggml.{n}") for n in ("tokens", "scores", "token_type")))
+        tables = (get(f"tokenizer.ggml.{name}") for name in ("tokens", "scores", "token_type"))
+        self.vocabulary = tokenizer.Vocabulary(*tables)
         self.clear()
 
     def clear(self):

@@ -90,8 +90,9 @@ class Block(nn.Module):
         turning, v = heads.split([s.heads + s.kv_heads, s.kv_heads], 2)
         q, k = rotate(turning, cos, sin).split([s.heads, s.kv_heads], 2)
         group = s.heads // s.kv_heads
-        # One product per key head: its group of query heads are so many more rows. [batch*kv, group*length, head]
-        q = q.reshape(batch, length, s.kv_heads, group, s.head).permute(0, 2, 3, 1, 4).reshape(-1, group * length, s.head)
+        # One product per key head, whose query heads are so many more rows: [batch*kv, group*length, head].
+        q = q.reshape(batch, length, s.kv_heads, group, s.head).permute(0, 2, 3, 1, 4)
+        q = q.reshape(-1, group * length, s.head)
         k, v = (t.transpose(1, 2).reshape(-1, length, s.head) for t in (k, v))
         scores = torch.baddbmm(mask.repeat(group, 1)[None], q, k.transpose(1, 2), alpha=s.head ** -0.5)
         mixed = torch.bmm(scores.softmax(-1), v).view(batch, s.kv_heads, group, length, s.head)
@@ -201,7 +202,8 @@ def train(model, corpus, held_out, options):
         smooth = loss.item() if smooth is None else 0.95 * smooth + 0.05 * loss.item()
         if step % 20 == 0:
             speed = (step - first) * options.batch / (time.time() - began)
-            print(f"{time.time() - began:.0f} s: step {step}/{options.steps} loss {smooth:.4f} {speed:.0f} tokens/s", flush=True)
+            seconds = time.time() - began
+            print(f"{seconds:.0f} s: step {step}/{options.steps} loss {smooth:.4f} {speed:.0f} tokens/s", flush=True)
         if step % 250 == 0 or step == options.steps:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
             torch.save(state, checkpoint.with_suffix(".new"))
@@ -230,7 +232,7 @@ def metadata_of(shape, vocabulary):
         "general.name": (text, "WISP Stories"),
         "general.author": (text, "The WISP authors"),
         "general.license": (text, "apache-2.0"),
-        "general.description": (text, "Writes short children's stories; trained only on text from its own generator."),
+        "general.description": (text, "Short children's stories, learned only from this project's own generator."),
         "general.file_type": (number, 7),
         "general.quantization_version": (number, 2),
         "general.alignment": (number, gguf.ALIGNMENT),
@@ -268,7 +270,7 @@ def arguments():
     parser.add_argument("--batch", type=int, default=2048, help="tokens a step")
     parser.add_argument("--rate", type=float, default=2.5e-3)
     parser.add_argument("--warmup", type=int, default=150)
-    parser.add_argument("--short", type=float, default=0.8, help="share of the steps with rows of half the context")
+    parser.add_argument("--short", type=float, default=0.8, help="share of steps with rows of half the context")
     for name, value in asdict(Shape()).items():
         parser.add_argument("--" + name.replace("_", "-"), type=type(value), default=value)
     parser.add_argument("--threads", type=int, default=2)

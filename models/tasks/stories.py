@@ -18,7 +18,8 @@ def person(name, gender, kind, adjective):
 
 
 def thing(noun, adjective):
-    return {"": noun, "a": f"a {adjective} {noun}", "the": f"the {noun}", "full": f"{adjective} {noun}", "adj": adjective}
+    return {"": noun, "a": f"a {adjective} {noun}", "the": f"the {noun}", "full": f"{adjective} {noun}",
+        "adj": adjective}
 
 
 def place(row):
@@ -39,6 +40,7 @@ class Story:
         self.subject = ""
 
     def put(self, **texts):
+        """Slots that are plain text; {their} in a table's row is the hero's."""
         for name, text in texts.items():
             if "{their}" in text:
                 text = text.replace("{their}", self.slots["H"]["their"])
@@ -66,8 +68,10 @@ class Story:
             names = rng.sample(words.PET_NAMES, 2)
             return [person(n, rng.choice("fm"), r[0], a) for n, r, a in zip(names, rows, adjectives)]
         self.put(Home=rng.choice(["a small house", "a little white house", "a big city", "a small town",
-                                  "a house near the forest", "a village by the sea", "a yellow house on a hill"]),
-                 Food=rng.choice(words.SWEETS) + "s", Moved=rng.choice(["ran", "walked", "skipped"]), Food2="cookies")
+                                  "a house near the forest", "a village by the sea",
+                                      "a yellow house on a hill"]),
+                 Food=rng.choice(words.SWEETS) + "s", Moved=rng.choice(["ran", "walked", "skipped"]),
+                                 Food2="cookies")
         pair = []
         while len(pair) < 2:
             gender = rng.choice("fm")
@@ -77,8 +81,10 @@ class Story:
         return pair
 
     def _parent(self):
-        call, kind, gender = self.rng.choice([("Mom", "mom", "f"), ("Dad", "dad", "m"), ("Grandma", "grandma", "f"),
-                                              ("Grandpa", "grandpa", "m"), ("Mom", "mom", "f"), ("Dad", "dad", "m")])
+        call, kind, gender = self.rng.choice([("Mom", "mom", "f"), ("Dad", "dad", "m"), ("Grandma",
+                                               "grandma", "f"),
+                                              ("Grandpa", "grandpa", "m"), ("Mom", "mom", "f"), ("Dad",
+                                               "dad", "m")])
         self.slots["P"] = person(call, gender, kind, "kind")
         self.slots["P"]["call"] = call
         if self.rng.random() < 0.5:
@@ -91,6 +97,7 @@ class Story:
         self.put(Day=f"{sky} {time}", Time=time, Sky=self.rng.choice(words.WEATHER[sky]))
 
     def find(self, table, slot="O"):
+        """A thing of a table, with one of the adjectives that suit it; its noun."""
         row = self.rng.choice(table)
         self.slots[slot] = thing(row[0], self.rng.choice(row[1:]))
         return row[0]
@@ -99,6 +106,7 @@ class Story:
         return self.rng.choice(table)
 
     def helper(self):
+        """A grown-up stranger: X at first sight ("an old man"), Y from then on ("the old man")."""
         name, they = self.rng.choice(words.HELPERS)
         adult = person(name, "f" if they == "she" else "m", "", "")
         adult["the"] = "the " + name.split(" ", 1)[1]
@@ -106,15 +114,18 @@ class Story:
         self.slots["Y"] = dict(adult, **{"": adult["the"], "name": adult["the"]})
 
     def animal(self, slot="A"):
+        """A talking animal of another kind than the hero and the friend."""
         row = self.rng.choice(words.ANIMALS)
         while row[0] in (self.slots["H"]["kind"], self.slots["F"]["kind"]):
             row = self.rng.choice(words.ANIMALS)
-        they = person("the " + row[0], self.rng.choice("fm"), row[0], self.rng.choice(["little", "big", "old", "small"]))
+        they = person("the " + row[0], self.rng.choice("fm"), row[0], self.rng.choice(["little", "big",
+                      "old", "small"]))
         they["a"] = f"a {they['adj']} {row[0]}"
         self.slots[slot] = they
         return row[0]
 
     def write(self, template):
+        """One paragraph's text."""
         text = tidy(expand(parse(template), self.rng, self.slots))
         return pronouns(text, self.rng, [self.slots[c] for c in "HFP"])
 
@@ -162,7 +173,8 @@ SOLO = [
     "$H loved to $Hobby. $H.They also liked to $Hobby2.",
     "There was a $H.kind named $H. $H.They was very $H.adj.",
     "A $H.adj $H.kind named $H lived in $Home.",
-    "Once upon a time, a $H.kind named $H lived in $Home. {Everyone|Everybody} {liked|loved} $H.them because $H.they was so $H.adj.",
+    "Once upon a time, a $H.kind named $H lived in $Home. {Everyone|Everybody} {liked|loved} $H.them "
+    "because $H.they was so $H.adj.",
     "In $Home lived $H.intro.",
     "A long time ago, there was $H.intro. $H.They {loved|liked} to $Hobby.",
     "$H lived in $Home with $H.their family. $H.They was a {happy|$H.adj} $H.kind.",
@@ -173,20 +185,23 @@ PAIRS = [
     "$H and $F were {best friends|good friends|friends}. They {loved|liked} to $Hobby together.",
     "Once upon a time, there were two friends named $H and $F.",
     "Once upon a time, $H and $F were playing together.",
-    "$H and $F lived {next door to each other|near each other}. They {played together every day|were best friends}.",
+    "$H and $F lived {next door to each other|near each other}. "
+    "They {played together every day|were best friends}.",
     "$H was a $H.adj $H.kind, and $H.their best friend was $F.",
     "Once upon a time, there was $H.intro. $H.Their best friend was {$F|a $F.kind named $F}.",
     "$H and $F did everything together.",
 ]
 TIMED = ["It was a $Day. $Sky", "It was a $Day.", "What a lovely day it was! $Sky", "$Sky"]
-CLOSINGS = ["The end.", "It was a very good day.", "And that night, $H slept very well.", "From then on, every day was a little brighter.",
+CLOSINGS = ["The end.", "It was a very good day.", "And that night, $H slept very well.",
+            "From then on, every day was a little brighter.",
             "$H would never forget that day.", "What a day it was!", "$H fell asleep with a smile that night."]
 
 
 def draft(rng):
+    """A story yet to be written: what the split goes by, the paragraphs' templates, the filled slots."""
     story = Story(rng)
     plot = rng.choice(PLOTS)
-    paragraphs = plot(story)
+    paragraphs = [" ".join(p.split()) for p in plot(story).split("\n\n")]
     if rng.random() < 0.25:
         paragraphs = [*paragraphs[:-1], paragraphs[-1] + " " + rng.choice(CLOSINGS)]
     key = f"{plot.__name__}/{story.slots['H']['']}/{story.subject}"
