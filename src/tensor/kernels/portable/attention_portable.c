@@ -1,7 +1,6 @@
 /* Attention over one tile of up to 64 keys of one head. F16 and F32 caches; with F16 every product is exact. */
-#include "tensor/abi.h"
 #include "tensor/kernels/portable/portable.h"
-#include "tensor/kernels/portable/vec.h"
+#include "tensor/kernels/portable/softmax.h"
 
 typedef void load_fn(v16f *v, const void *p);
 
@@ -48,31 +47,6 @@ static void scores_f32(const float *q, const void *k, size_t stride, uint32_t d,
 static void scores_f16(const float *q, const void *k, size_t stride, uint32_t d, uint32_t count, float scale, float *s)
 {
     scores(q, k, stride, d, count, scale, s, 2, load_f16);
-}
-
-static float softmax(float *s, uint32_t count, int round13, float *m, float *l)
-{
-    v16f v = {*m}, sum = {0};
-    float most = *m;
-    for (uint32_t j = 0; j < count; j++)
-        if (s[j] > most) most = s[j];
-    v = v - most;
-    v16_exp(&v);
-    const float correction = v[0];
-    for (uint32_t j = 0; j < WISP_KV_PAGE; j += 16) {
-        const uint32_t n = count <= j ? 0 : count - j < 16 ? count - j : 16;
-        v16f e = {0};
-        v16_load_n(&v, s + j, n);
-        v = v - most;
-        v16_exp(&v);
-        if (round13) v16_condition13(&v);
-        memcpy(&e, &v, n * sizeof *s); /* lanes past count stay zero */
-        v16_store(s + j, &e);
-        sum = sum + e;
-    }
-    *m = most;
-    *l = *l * correction + v16_fold(&sum);
-    return correction;
 }
 
 VEC_INLINE void accumulate(const float *e, const uint8_t *v, size_t stride, uint32_t d, uint32_t count,

@@ -7,7 +7,6 @@
 #include "tensor/kernels/portable/vec.h"
 #include "tensor/layout.h"
 
-typedef int32_t v4i __attribute__((vector_size(16)));
 typedef int16_t v8s __attribute__((vector_size(16)));
 typedef uint16_t v8u __attribute__((vector_size(16)));
 

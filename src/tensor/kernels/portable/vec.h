@@ -12,7 +12,9 @@ typedef float v16f __attribute__((vector_size(64)));
 typedef int32_t v16i __attribute__((vector_size(64)));
 typedef uint32_t v16u __attribute__((vector_size(64)));
 typedef uint16_t v16h __attribute__((vector_size(32)));
+typedef int8_t v16b __attribute__((vector_size(16)));
 typedef float v8f __attribute__((vector_size(32)));
+typedef int32_t v4i __attribute__((vector_size(16)));
 typedef float v4f __attribute__((vector_size(16)));
 
 VEC_INLINE void v16_load(v16f *v, const float *p)
@@ -45,6 +47,14 @@ VEC_INLINE float v16_fold(const v16f *v)
     memcpy(&d, (const char *)&a + sizeof c, sizeof d);
     c = c + d;
     return (c[0] + c[2]) + (c[1] + c[3]);
+}
+
+VEC_INLINE int32_t v16_sum(const v16i *v)
+{
+    v4i a[4];
+    memcpy(a, v, sizeof a);
+    a[0] = (a[0] + a[1]) + (a[2] + a[3]);
+    return (a[0][0] + a[0][1]) + (a[0][2] + a[0][3]);
 }
 
 /* mask lanes are 0 or -1 */

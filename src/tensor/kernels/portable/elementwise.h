@@ -1,0 +1,138 @@
+/* Elementwise ops and row reductions: rows of d floats, 16 lanes at a time. The definition for every target; each ISA's
+ * file includes it and is compiled with that ISA's flags, which GNU vectors make the best of. */
+#ifndef TENSOR_ELEMENTWISE_H
+#define TENSOR_ELEMENTWISE_H
+#include "tensor/kernels/kernels.h"
+#include "tensor/kernels/portable/vec.h"
+
+static float dot_self(const float *x, uint32_t d)
+{
+    v16f sum = {0}, v;
+    uint32_t i = 0;
+    for (; i + 16 <= d; i += 16) {
+        v16_load(&v, x + i);
+        sum = sum + v * v;
+    }
+    if (i < d) {
+        v16_load_n(&v, x + i, d - i);
+        sum = sum + v * v;
+    }
+    return v16_fold(&sum);
+}
+
+/* y = (x * s) * w, s = 1 / sqrt(sum(x * x) / d + eps) */
+static void rms_norm(float *y, const float *x, const float *w, uint32_t d, float eps)
+{
+    const float s = 1.0f / __builtin_sqrtf(dot_self(x, d) / (float)d + eps);
+    for (uint32_t i = 0; i < d; i++)
+        y[i] = (x[i] * s) * w[i];
+}
+
+static void add(float *y, const float *a, const float *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        y[i] = a[i] + b[i];
+}
+
+VEC_INLINE void silu_mul_16(v16f *g, const v16f *u)
+{
+    v16f e = -*g;
+    v16_exp(&e);
+    *g = *g / (1.0f + e) * *u;
+}
+
+static void silu_mul(float *y, const float *g, const float *u, size_t count)
+{
+    v16f a, b;
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        v16_load(&a, g + i);
+        v16_load(&b, u + i);
+        silu_mul_16(&a, &b);
+        v16_store(y + i, &a);
+    }
+    if (i == count) return;
+    v16_load_n(&a, g + i, count - i);
+    v16_load_n(&b, u + i, count - i);
+    silu_mul_16(&a, &b);
+    v16_store_n(y + i, &a, count - i);
+}
+
+/* One token: x, y [heads * d], table [h][cos, sin]. y may be x. */
+static void rope(float *y, const float *x, const float *table, uint32_t heads, uint32_t d, uint32_t h, uint32_t halves)
+{
+    const uint32_t step = halves ? 1 : 2, apart = halves ? h : 1;
+    for (uint32_t head = 0; head < heads; head++, x += d, y += d) {
+        for (uint32_t i = 0; i < h; i++) {
+            const float c = table[2 * i], s = table[2 * i + 1];
+            const float x0 = x[i * step], x1 = x[i * step + apart];
+            y[i * step] = x0 * c - x1 * s;
+            y[i * step + apart] = x0 * s + x1 * c;
+        }
+        if (x != y) memcpy(y + 2 * h, x + 2 * h, (d - 2 * h) * sizeof *y);
+    }
+}
+
+static void f16_to_f32(float *y, const uint16_t *x, size_t count)
+{
+    v16f v;
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        v16_from_f16(&v, x + i);
+        v16_store(y + i, &v);
+    }
+    uint16_t tail[16] = {0};
+    if (i == count) return;
+    memcpy(tail, x + i, (count - i) * sizeof *x);
+    v16_from_f16(&v, tail);
+    v16_store_n(y + i, &v, count - i);
+}
+
+/* Round to nearest even, as F16C does; NaN keeps its upper bits and becomes quiet. */
+static uint16_t round_f16(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    const uint32_t sign = u >> 16 & 0x8000, m = u & 0x7fffffff;
+    if (m > 0x7f800000) return (uint16_t)(sign | 0x7e00 | (m >> 13 & 0x3ff));
+    if (m >= 0x477ff000) return (uint16_t)(sign | 0x7c00);
+    if (m < 0x38800000) { /* subnormal result: adding 0.5 lets the addition round at 2^-24 */
+        float shifted = (f < 0 ? -f : f) + 0.5f;
+        memcpy(&u, &shifted, sizeof u);
+        return (uint16_t)(sign | (u - 0x3f000000));
+    }
+    return (uint16_t)(sign | ((m + 0xfff + (m >> 13 & 1)) - (112u << 23)) >> 13);
+}
+
+static void f32_to_f16(uint16_t *y, const float *x, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        y[i] = round_f16(x[i]);
+}
+
+/* The lowest index whose element no other exceeds; NaN never wins, and all NaN gives 0. */
+static uint32_t argmax(const float *x, size_t count)
+{
+    size_t best = 0;
+    float most = -__builtin_inff();
+    for (size_t i = 0; i < count; i++)
+        if (x[i] > most) most = x[best = i];
+    if (most > -__builtin_inff()) return (uint32_t)best;
+    for (best = 0; best < count && !(x[best] == most); best++) {
+    } /* only -inf and NaN: the first -inf */
+    return (uint32_t)(best < count ? best : 0);
+}
+
+static void elementwise_fill(tensor_kernels *k, const char *variant)
+{
+    k->rms_norm = rms_norm;
+    k->add = add;
+    k->silu_mul = silu_mul;
+    k->rope = rope;
+    k->f16_to_f32 = f16_to_f32;
+    k->f32_to_f16 = f32_to_f16;
+    k->argmax = argmax;
+    k->elementwise_variant = variant;
+}
+
+#endif
