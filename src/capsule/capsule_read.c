@@ -262,7 +262,7 @@ static wisp_status check_tensors(const capsule *c, owned *o, wisp_report *report
 
 static wisp_status open_parts(capsule *c, owned *o, wisp_report *report)
 {
-    base_span engine_segments;
+    base_span engine_segments = {0};
     BASE_TRY(capsule_read_sections(c->file, &o->sections, &c->section_count, report));
     c->sections = o->sections;
     BASE_TRY(check_sections(c, o, report));

@@ -12,7 +12,7 @@
 #include "capsule/framing.h"
 #include "capsule/manifest.h"
 
-enum { MAGIC_BYTES = 8, NAME_SECTION_MAX = 256 << 10, SIZE_WIDTH = 5, ENTRIES_EXTRA = 16 };
+enum { MAGIC_BYTES = 8, NAME_SECTION_MAX = 256 << 10, LEB_WIDTH = 5, ENTRIES_EXTRA = 16 };
 #define SECTION_MAX UINT64_C(0xffffffff)
 static const uint8_t zeros[CAPSULE_ALIGN];
 
@@ -88,7 +88,7 @@ static uint64_t payload_size(const char *name, uint64_t content)
 static void put_custom_head(base_buffer *b, const char *name, uint64_t content)
 {
     base_put_u8(b, SECTION_CUSTOM);
-    capsule_put_leb_fixed(b, (uint32_t)payload_size(name, content), SIZE_WIDTH);
+    capsule_put_leb_fixed(b, (uint32_t)payload_size(name, content), LEB_WIDTH);
     base_put_u8(b, (uint8_t)strlen(name));
     base_put_text(b, name);
 }
@@ -97,7 +97,7 @@ static void put_custom_head(base_buffer *b, const char *name, uint64_t content)
  * width: signing will write another number of zeros. */
 static void put_pad(base_buffer *b, uint64_t file_offset, uint64_t ahead)
 {
-    uint64_t end = file_offset + b->size + 1 + SIZE_WIDTH + payload_size(CAPSULE_PAD, 0) + ahead;
+    uint64_t end = file_offset + b->size + 1 + LEB_WIDTH + payload_size(CAPSULE_PAD, 0) + ahead;
     uint64_t fill = (CAPSULE_ALIGN - end % CAPSULE_ALIGN) % CAPSULE_ALIGN;
     put_custom_head(b, CAPSULE_PAD, fill);
     base_put_zeros(b, fill);
@@ -161,7 +161,7 @@ static void add_data_entry(capsule_writer *w, uint64_t data_size)
 /* Bytes of the data section before the model's: count, flag, size. */
 static uint64_t data_lead(const capsule_writer *w)
 {
-    return capsule_leb_size(w->engine.segment_count + 1) + 1 + SIZE_WIDTH;
+    return capsule_leb_size(w->engine.segment_count + 1) + 1 + LEB_WIDTH;
 }
 
 static wisp_status list_sections(capsule_writer *w, wisp_report *report)
@@ -246,12 +246,12 @@ static wisp_status write_front(capsule_writer *w, wisp_report *report)
     put_custom(&b, CAPSULE_INTRINSICS, (base_span){w->intrinsics.data, w->intrinsics.size});
     if (plan->gguf.size) put_custom(&b, CAPSULE_GGUF, plan->gguf);
     if (name_section(&w->engine)) put_custom(&b, "name", name_section(&w->engine)->content);
-    put_pad(&b, w->offset, 1 + SIZE_WIDTH + data_lead(w));
+    put_pad(&b, w->offset, 1 + LEB_WIDTH + data_lead(w));
     base_put_u8(&b, SECTION_DATA);
-    capsule_put_leb_fixed(&b, (uint32_t)(data_lead(w) + w->segment_bytes[0] + w->engine.segments.size), SIZE_WIDTH);
+    capsule_put_leb_fixed(&b, (uint32_t)(data_lead(w) + w->segment_bytes[0] + w->engine.segments.size), LEB_WIDTH);
     base_put_leb_u32(&b, w->engine.segment_count + 1);
     base_put_u8(&b, 1); /* passive */
-    capsule_put_leb_fixed(&b, (uint32_t)w->segment_bytes[0], SIZE_WIDTH);
+    capsule_put_leb_fixed(&b, (uint32_t)w->segment_bytes[0], LEB_WIDTH);
     base_put(&b, plan->head.data, plan->head.size);
     w->segment_at = plan->head.size;
     return append_buffer(w, &b, report);
@@ -325,7 +325,7 @@ static wisp_status next_segment(capsule_writer *w, wisp_report *report)
     char name[MANIFEST_NAME_MAX];
     snprintf(name, sizeof name, CAPSULE_WEIGHTS "%u", (unsigned)w->segment);
     base_buffer b = {0};
-    put_pad(&b, w->offset, 1 + SIZE_WIDTH + payload_size(name, 0));
+    put_pad(&b, w->offset, 1 + LEB_WIDTH + payload_size(name, 0));
     put_custom_head(&b, name, w->segment_bytes[w->segment]);
     w->segment_at = 0;
     return append_buffer(w, &b, report);

@@ -325,7 +325,7 @@ static wisp_status digest_engine(capsule_engine *e, wisp_report *report)
         if (s->id != SECTION_CUSTOM && s->id != SECTION_DATA_COUNT && s->id != SECTION_DATA)
             base_sha256_update(&h, s->whole.data, s->whole.size);
     }
-    base_sha256_update(&h, e->segments.data, e->segments.size);
+    if (e->segments.size) base_sha256_update(&h, e->segments.data, e->segments.size);
     base_sha256_final(&h, e->sha256);
     bool failed = count.failed;
     base_buffer_fini(&count);

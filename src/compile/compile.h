@@ -10,6 +10,7 @@ typedef struct compile_options {
     const char *name, *version, *license; /* NULL: what the model's metadata say; version "1" */
     base_span engine;                     /* wisp-engine.wasm */
     const char *engine_version;
+    bool vocabulary_only;      /* leave the weights and the program out */
     uint64_t segment_limit;    /* weights past so many bytes go to the next section; 0: what a section holds (tests) */
     capsule_progress progress; /* bytes of the input done, total; false stops with WISP_E_CANCELLED; NULL is allowed */
     void *progress_context;

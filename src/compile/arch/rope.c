@@ -1,0 +1,98 @@
+/* Rotary positions: every known scaling rule folded into one table of angles, in double precision. */
+#include <math.h>
+#include <string.h>
+
+#include "compile/arch/arch.h"
+
+typedef struct yarn {
+    double low, high;   /* pairs before `low` keep their angle, pairs from `high` on are interpolated */
+    double interpolate; /* 1 / scaling factor */
+} yarn;
+
+/* YaRN (arXiv 2309.00071, §3.2): the pair that turns `turns` times over the original context. */
+static double pair_of(double turns, uint32_t dims, double base, double context)
+{
+    return dims * log(context / (turns * 2 * M_PI)) / (2 * log(base));
+}
+
+static yarn read_yarn(compile_builder *b, uint32_t dims, double base, double factor)
+{
+    uint32_t context = compile_uint_or(b, "context_length", 0, 0, UINT32_MAX);
+    context = compile_uint_or(b, "rope.scaling.original_context_length", context, 1, UINT32_MAX);
+    double fast = compile_float_or(b, "rope.scaling.yarn_beta_fast", 32);
+    double slow = compile_float_or(b, "rope.scaling.yarn_beta_slow", 1);
+    if (!b->status && (fast <= 0 || slow <= 0 || base <= 1))
+        compile_fail(b, WISP_E_INPUT, "key '%s.rope.scaling': impossible YaRN parameters", b->architecture);
+    if (b->status) return (yarn){0};
+    double low = floor(pair_of(fast, dims, base, context)), high = ceil(pair_of(slow, dims, base, context));
+    return (yarn){fmax(low, 0), fmin(high, dims - 1), 1 / factor};
+}
+
+/* How much of a pair's angle is kept, in [0, 1]. */
+static double kept_part(const yarn *y, uint32_t pair)
+{
+    return 1 - fmin(1, fmax(0, (pair - y->low) / fmax(0.001, y->high - y->low)));
+}
+
+/* "llama3" scaling comes as a tensor of divisors. */
+static void apply_factors(compile_builder *b, double *angles, uint32_t pairs)
+{
+    wisp_view factors = compile_weight_optional(b, COMPILE_VECTOR, 1, pairs, "rope_freqs.weight", 0);
+    const compile_gguf_tensor *t = factors.buffer ? compile_gguf_find_tensor(b->gguf, "rope_freqs.weight") : NULL;
+    if (!t) return;
+    if (t->type != WISP_F32) return compile_fail(b, WISP_E_UNSUPPORTED, "tensor 'rope_freqs.weight': F32 expected");
+    for (uint32_t i = 0; i < pairs; i++) {
+        float f;
+        memcpy(&f, b->gguf->file.data + t->offset + 4 * (size_t)i, sizeof f);
+        if (!isfinite(f) || f <= 0)
+            return compile_fail(b, WISP_E_INPUT, "tensor 'rope_freqs.weight': element %u is not a positive number",
+                                (unsigned)i);
+        angles[i] /= (double)f;
+    }
+}
+
+static bool is(base_span text, const char *word)
+{
+    return text.size == strlen(word) && memcmp(text.data, word, text.size) == 0;
+}
+
+/* The scaling factor, 1 for none; older files say rope.scale_linear. */
+static double read_factor(compile_builder *b, bool *is_yarn)
+{
+    base_span type = compile_string_or(b, "rope.scaling.type", "linear");
+    double factor = compile_float_or(b, "rope.scaling.factor", compile_float_or(b, "rope.scale_linear", 1));
+    *is_yarn = is(type, "yarn");
+    if (is(type, "none") || factor == 0) {
+        *is_yarn = false;
+        return 1;
+    }
+    if (!is(type, "linear") && !*is_yarn)
+        compile_fail(b, WISP_E_UNSUPPORTED, "key '%s.rope.scaling.type': '%.*s' is not supported", b->architecture,
+                     (int)(type.size < 40 ? type.size : 40), (const char *)type.data);
+    if (factor < 0) compile_fail(b, WISP_E_INPUT, "key '%s.rope.scaling.factor': negative", b->architecture);
+    return factor;
+}
+
+wisp_view compile_rope_frequencies(compile_builder *b, uint32_t dims, float *scale)
+{
+    bool is_yarn;
+    double base = compile_float_or(b, "rope.freq_base", 10000), factor = read_factor(b, &is_yarn), mscale = 1;
+    yarn y = {0};
+    if (!b->status && base <= 0)
+        compile_fail(b, WISP_E_INPUT, "key '%s.rope.freq_base': not positive", b->architecture);
+    if (is_yarn) {
+        y = read_yarn(b, dims, base, factor);
+        mscale = compile_float_or(b, "rope.scaling.attn_factor", 1) * (1 + 0.1 * log(factor));
+    }
+    double *angles = compile_keep(b, dims / 2 * sizeof *angles);
+    if (!angles) return (wisp_view){0};
+    for (uint32_t i = 0; i < dims / 2; i++)
+        angles[i] = pow(base, -2.0 * i / dims);
+    apply_factors(b, angles, dims / 2);
+    for (uint32_t i = 0; i < dims / 2; i++) {
+        double kept = is_yarn ? kept_part(&y, i) : 0;
+        angles[i] = angles[i] / factor * (1 - kept) + angles[i] * kept;
+    }
+    *scale = (float)mscale;
+    return compile_weight_made(b, "wisp.rope_freqs", WISP_F64, angles, dims / 2);
+}

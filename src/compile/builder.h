@@ -1,0 +1,107 @@
+/* What an architecture's front end builds on: hyper-parameters, weights, buffers, commands.
+ *
+ * Failure is sticky: after the first error (in the report) every call is harmless and returns zeros, so a front end
+ * reads like the model and checks once at its end. Weights are named in views as they are used; where they lie in the
+ * capsule is decided at the end, in the order of their first use.
+ */
+#ifndef COMPILE_BUILDER_H
+#define COMPILE_BUILDER_H
+#include "capsule/capsule.h"
+#include "compile/gguf.h"
+#include "tensor/program.h"
+
+typedef enum compile_use {
+    COMPILE_MATMUL, /* w of MATMUL: packed where its type has a packed layout */
+    COMPILE_ROWS,   /* w of GET_ROWS: stays as in the source, unless it is multiplied with as well */
+    COMPILE_VECTOR, /* f32[1, d]: a copy is made if it is stored in another type */
+} compile_use;
+
+/* A tensor of the capsule. */
+typedef struct compile_weight {
+    const compile_gguf_tensor *source; /* NULL: made here */
+    const char *name;
+    uint32_t source_type, layout; /* layout: wisp_type, or GGUF's number as it is */
+    uint32_t dims;
+    uint64_t shape[4], size;
+    bool used;
+    uint8_t *made; /* content of one made here */
+} compile_weight;
+
+typedef struct compile_builder {
+    const compile_gguf *gguf;
+    wisp_report *report;
+    wisp_status status;
+    char architecture[64];
+
+    uint32_t vocab_size, context_length, embedding_length, block_count, kv_heads; /* of the program */
+
+    compile_weight *weights; /* the source's, in its order, then those made here */
+    uint32_t weight_count;
+    size_t weight_capacity;
+    program_buffer *buffers;
+    uint32_t buffer_count;
+    size_t buffer_capacity;
+    wisp_cmd *cmds; /* views of weights have COMPILE_WEIGHT + index in place of the buffer */
+    uint32_t cmd_count;
+    size_t cmd_capacity;
+    void **kept; /* memory that lives as long as the builder */
+    size_t kept_count, kept_capacity;
+} compile_builder;
+
+#define COMPILE_WEIGHT 0x80000000u
+
+wisp_status compile_builder_init(compile_builder *b, const compile_gguf *g, wisp_report *report) WISP_MUST_USE;
+void compile_builder_fini(compile_builder *b);
+/* base_fail that sticks. */
+void compile_fail(compile_builder *b, wisp_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Zeroed memory that lives as long as the builder; NULL (and a sticky failure) if there is none. */
+void *compile_keep(compile_builder *b, size_t size);
+const char *compile_keep_text(compile_builder *b, base_span text);
+
+/* ---- hyper-parameters: "attention.head_count" stands for "<architecture>.attention.head_count" ---- */
+bool compile_has(const compile_builder *b, const char *key);
+/* In [least, most]. */
+uint32_t compile_uint(compile_builder *b, const char *key, uint32_t least, uint32_t most);
+uint32_t compile_uint_or(compile_builder *b, const char *key, uint32_t fallback, uint32_t least, uint32_t most);
+double compile_float_or(compile_builder *b, const char *key, double fallback);
+base_span compile_string_or(compile_builder *b, const char *key, const char *fallback);
+
+/* ---- weights ---- */
+bool compile_exists(const compile_builder *b, const char *name);
+/* GGUF's type of a tensor, WISP_F32 if there is none. */
+uint32_t compile_type_of(const compile_builder *b, const char *name);
+/* A view of rows x cols; names are printf formats ("blk.%u.attn_q.weight") with the block's number. */
+wisp_view compile_weight_view(compile_builder *b, compile_use use, uint32_t rows, uint32_t cols, const char *format,
+                              uint32_t block);
+/* The same, but the absent operand if there is no such tensor. */
+wisp_view compile_weight_optional(compile_builder *b, compile_use use, uint32_t rows, uint32_t cols, const char *format,
+                                  uint32_t block);
+/* A tensor made by the compiler: one row, copied. */
+wisp_view compile_weight_made(compile_builder *b, const char *name, wisp_type type, const void *data, uint32_t cols);
+
+/* ---- buffers and commands ---- */
+/* The number that views carry (index + 1). */
+uint32_t compile_buffer(compile_builder *b, program_buffer buffer);
+/* Of one row a token, f32. */
+uint32_t compile_scratch(compile_builder *b, uint32_t cols);
+/* A view of a whole buffer of that many columns; sizes may be symbols. With symbolic columns the stride is 0: it is
+ * columns times element size once they are known. */
+wisp_view compile_view(uint32_t buffer, wisp_type type, uint32_t rows, uint32_t cols);
+void compile_emit(compile_builder *b, wisp_cmd cmd);
+
+/* What the engine fills in and reads, for every causal model. */
+typedef struct compile_io {
+    wisp_view token_ids, positions, seqs, pages, out_rows, logits, argmax;
+} compile_io;
+compile_io compile_declare_io(compile_builder *b, uint32_t vocab_size);
+
+/* ---- result ---- */
+/* The weights in the capsule's order; names and types are borrowed from the builder. *order: index into b->weights of
+ * each. Both live as long as the builder. */
+wisp_status compile_order_weights(compile_builder *b, capsule_tensor **tensors, uint32_t **order) WISP_MUST_USE;
+/* Appends the program for weights placed as given. */
+wisp_status compile_write_program(compile_builder *b, base_buffer *out, const capsule_tensor *tensors,
+                                  const uint32_t *order, uint32_t segment_count) WISP_MUST_USE;
+
+#endif
