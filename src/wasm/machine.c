@@ -1,0 +1,373 @@
+/* Stores, traps and calls: everything around the interpreter's loop. */
+#include "wasm/machine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const wasm_limits wasm_limits_defaults = {
+    .memory_pages = 65536,
+    .table_elements = 10000000,
+    .memories = 100,
+    .tables = 1000,
+    .call_depth = 20000,
+    .stack_bytes = 16u << 20,
+    .host_depth = 50,
+};
+
+/* ---- stores ---- */
+
+wisp_status wasm_store_new(wasm_store **out, const wasm_limits *limits, wisp_report *report)
+{
+    wasm_store *store = base_calloc(1, sizeof *store);
+    if (!store) return base_fail(report, WISP_E_MEMORY, "wasm: out of memory for a store");
+    store->limits = limits ? *limits : wasm_limits_defaults;
+    store->fuel = store->limits.fuel;
+    size_t slots = (size_t)(store->limits.stack_bytes / sizeof(wasm_value));
+    store->stack = base_alloc_aligned(sizeof(wasm_value), slots * sizeof(wasm_value));
+    store->frames = base_realloc_array(NULL, store->limits.call_depth, sizeof *store->frames);
+    store->no_memory.store = store;
+    if (!store->stack || !store->frames) {
+        wasm_store_free(store);
+        return base_fail(report, WISP_E_MEMORY, "wasm: out of memory for the stacks of a store");
+    }
+    store->sp = store->stack;
+    store->stack_end = store->stack + slots;
+    *out = store;
+    return WISP_OK;
+}
+
+static void free_instance(wasm_instance *instance)
+{
+    for (uint32_t i = 0; instance->elems && i < instance->module->elem_count; i++)
+        base_free(instance->elems[i].items);
+    base_free(instance->funcs);
+    base_free(instance->tables);
+    base_free(instance->memories);
+    base_free(instance->globals);
+    base_free(instance->tags);
+    base_free(instance->type_ids);
+    base_free(instance->elems);
+    base_free(instance->data_sizes);
+    base_free(instance->own_funcs);
+    base_free(instance);
+}
+
+#define FREE_LIST(type, list, fini)                                                                                    \
+    for (type *next, *p = (list); p; p = next) {                                                                       \
+        next = p->next;                                                                                                \
+        fini;                                                                                                          \
+        base_free(p);                                                                                                  \
+    }
+
+void wasm_store_free(wasm_store *store)
+{
+    if (!store) return;
+    for (wasm_instance *next, *p = store->instances; p; p = next) {
+        next = p->next;
+        free_instance(p);
+    }
+    FREE_LIST(wasm_memory, store->memories, wasm_memory_fini(p))
+    FREE_LIST(wasm_table, store->tables, wasm_table_fini(p))
+    FREE_LIST(wasm_global, store->globals, (void)0)
+    FREE_LIST(wasm_tag, store->tags, (void)0)
+    FREE_LIST(wasm_func, store->funcs, (void)0)
+    for (size_t i = 0; i < store->type_count; i++)
+        base_free(store->types[i]);
+    base_free(store->type_slots);
+    base_free(store->types);
+    base_free(store->stack);
+    base_free(store->frames);
+    base_free(store);
+}
+
+void wasm_store_interrupt(wasm_store *store) { atomic_store_explicit(&store->interrupt, 1, memory_order_relaxed); }
+void wasm_store_resume(wasm_store *store) { atomic_store_explicit(&store->interrupt, 0, memory_order_relaxed); }
+
+bool wasm_store_interrupted(const wasm_store *store)
+{
+    return atomic_load_explicit(&store->interrupt, memory_order_relaxed) != 0;
+}
+
+/* Ticks granted but not yet used are still the caller's. */
+static void settle_fuel(wasm_store *store)
+{
+    int64_t ticks = store->ticks;
+    store->ticks = 0;
+    if (!store->limits.fuel) return;
+    if (ticks >= 0) store->fuel += (uint64_t)ticks;
+    else store->fuel = (uint64_t)-ticks < store->fuel ? store->fuel - (uint64_t)-ticks : 0;
+}
+
+uint64_t wasm_store_fuel(const wasm_store *store)
+{
+    return store->fuel + (store->limits.fuel && store->ticks > 0 ? (uint64_t)store->ticks : 0);
+}
+
+void wasm_store_set_fuel(wasm_store *store, uint64_t fuel)
+{
+    store->ticks = 0;
+    store->fuel = store->limits.fuel = fuel;
+}
+
+wisp_status wasm_tick(wasm_store *store)
+{
+    enum { GRANT = 1024 };
+    if (wasm_store_interrupted(store)) {
+        store->ticks = -1;
+        snprintf(store->reason, sizeof store->reason, "interrupted");
+        return WISP_E_CANCELLED;
+    }
+    if (!store->limits.fuel) {
+        store->ticks = GRANT;
+        return WISP_OK;
+    }
+    uint64_t owed = (uint64_t)-store->ticks;
+    if (owed > store->fuel) {
+        store->fuel = 0;
+        store->ticks = 0;
+        snprintf(store->reason, sizeof store->reason, "all fuel consumed");
+        return WISP_E_LIMIT;
+    }
+    store->fuel -= owed;
+    uint64_t grant = store->fuel < GRANT ? store->fuel : GRANT;
+    store->fuel -= grant;
+    store->ticks = (int64_t)grant;
+    return WISP_OK;
+}
+
+/* ---- types ---- */
+
+/* A type as the store has it: indices of the module become ids; one that is not known yet is the type itself. */
+static wasm_type translate(wasm_type type, const uint32_t *ids, uint32_t self)
+{
+    if (!wasm_type_is_ref(type) || (type & WASM_REF_ABSTRACT)) return type;
+    uint32_t id = ids[type & 0xffffff];
+    return (type & ~0xffffffu) | (id == WASM_NO_INDEX ? self : id);
+}
+
+static bool list_is(const wasm_type *have, const wasm_type *wanted, uint32_t count, const uint32_t *ids, uint32_t self)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (have[i] != translate(wanted[i], ids, self)) return false;
+    return true;
+}
+
+static size_t type_hash(const wasm_functype *type)
+{
+    uint32_t h = type->param_count * 31 + type->result_count;
+    for (uint32_t i = 0; i < type->param_count; i++)
+        h = (h ^ (type->params[i] >> 24 ? type->params[i] >> 24 : type->params[i])) * 16777619u;
+    for (uint32_t i = 0; i < type->result_count; i++)
+        h = (h ^ (type->results[i] >> 24 ? type->results[i] >> 24 : type->results[i])) * 16777619u;
+    return h ^ h >> 15;
+}
+
+static bool grow_type_slots(wasm_store *store)
+{
+    if (store->type_slot_count > store->type_count * 2) return true;
+    size_t count = store->type_slot_count ? store->type_slot_count * 2 : 64;
+    uint32_t *slots = base_calloc(count, sizeof *slots);
+    if (!slots) return false;
+    for (uint32_t i = 0; i < store->type_count; i++) {
+        size_t at = type_hash(store->types[i]) & (count - 1);
+        while (slots[at])
+            at = (at + 1) & (count - 1);
+        slots[at] = i + 1;
+    }
+    base_free(store->type_slots);
+    store->type_slots = slots;
+    store->type_slot_count = count;
+    return true;
+}
+
+static wasm_functype *copy_type(const wasm_functype *type, const uint32_t *ids, uint32_t self)
+{
+    size_t count = (size_t)type->param_count + type->result_count;
+    wasm_functype *copy = base_alloc(sizeof *copy + count * sizeof(wasm_type));
+    if (!copy) return NULL;
+    wasm_type *list = (wasm_type *)(copy + 1);
+    for (uint32_t i = 0; i < type->param_count; i++)
+        list[i] = translate(type->params[i], ids, self);
+    for (uint32_t i = 0; i < type->result_count; i++)
+        list[type->param_count + i] = translate(type->results[i], ids, self);
+    *copy = (wasm_functype){.params = list,
+                            .results = list + type->param_count,
+                            .param_count = type->param_count,
+                            .result_count = type->result_count};
+    return copy;
+}
+
+/* `ids` translates the module's type indices; the type's own is still WASM_NO_INDEX there. */
+uint32_t wasm_intern_type(wasm_store *store, const wasm_functype *type, const uint32_t *ids)
+{
+    if (!grow_type_slots(store)) return WASM_NO_INDEX;
+    size_t at = type_hash(type) & (store->type_slot_count - 1);
+    for (; store->type_slots[at]; at = (at + 1) & (store->type_slot_count - 1)) {
+        uint32_t i = store->type_slots[at] - 1;
+        const wasm_functype *t = store->types[i];
+        if (t->param_count == type->param_count && t->result_count == type->result_count &&
+            list_is(t->params, type->params, type->param_count, ids, i) &&
+            list_is(t->results, type->results, type->result_count, ids, i))
+            return i;
+    }
+    uint32_t id = (uint32_t)store->type_count;
+    if (!BASE_GROW(store->types, store->type_capacity, store->type_count + 1)) return WASM_NO_INDEX;
+    wasm_functype *copy = copy_type(type, ids, id);
+    if (!copy) return WASM_NO_INDEX;
+    store->types[store->type_count++] = copy;
+    store->type_slots[at] = id + 1;
+    return id;
+}
+
+/* ---- traps ---- */
+
+wisp_status wasm_trap_raise(wasm_store *store, wasm_trap_kind kind)
+{
+    static const char *const texts[] = {
+        "",
+#define X(name, text) text,
+        WASM_TRAPS(X)
+#undef X
+    };
+    snprintf(store->reason, sizeof store->reason, "%s", texts[kind]);
+    return WISP_E_TRAP;
+}
+
+void wasm_trap_capture(const wasm_store *store, wasm_trap *trap)
+{
+    memcpy(trap->reason, store->reason, sizeof trap->reason);
+    trap->exit_code = store->exit_code;
+    trap->depth = store->depth;
+    trap->frame_count = 0;
+    for (uint32_t i = store->depth; i-- && trap->frame_count < WASM_TRAP_FRAMES;) {
+        const wasm_frame *frame = &store->frames[i];
+        const wasm_module *m = frame->func->instance->module;
+        trap->frames[trap->frame_count++] = (wasm_trap_frame){
+            .func = frame->func->index,
+            .offset = (uint64_t)(frame->pc - m->bytes.data),
+            .name = wasm_module_func_name(m, frame->func->index),
+        };
+    }
+}
+
+wisp_status wasm_host_fail(wasm_instance *caller, wisp_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(caller->store->reason, sizeof caller->store->reason, format, args);
+    va_end(args);
+    return status;
+}
+
+wisp_status wasm_host_exit(wasm_instance *caller, uint32_t code)
+{
+    caller->store->exit_code = code;
+    return wasm_host_fail(caller, WISP_E_EXIT, "exit code %u", code);
+}
+
+/* ---- calls ---- */
+
+bool wasm_push_frame(wasm_store *store, const wasm_func *func, const wasm_code *code, wasm_value *fp)
+{
+    size_t slots = (size_t)code->params + code->locals + code->operands;
+    if (store->depth >= store->limits.call_depth || slots > (size_t)(store->stack_end - fp)) return false;
+    if (code->locals) memset(fp + code->params, 0, code->locals * sizeof *fp);
+    store->frames[store->depth++] = (wasm_frame){.func = func,
+                                                 .code = code,
+                                                 .fp = fp,
+                                                 .pc = code->start,
+                                                 .st = func->instance->module->branches + code->branch};
+    return true;
+}
+
+/* The slot of an i32 is zero-extended; a host function may have written only its half. */
+static void normalize(const wasm_type *types, uint32_t count, wasm_value *v)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (types[i] == WASM_I32) v[i].u64 = v[i].u32;
+}
+
+wisp_status wasm_call_host(wasm_store *store, const wasm_func *func, wasm_instance *caller, wasm_value *v)
+{
+    const wasm_functype *type = func->type;
+    uint32_t slots = type->param_count > type->result_count ? type->param_count : type->result_count;
+    if (slots > (size_t)(store->stack_end - v)) return wasm_trap_raise(store, WASM_TRAP_STACK);
+    wasm_value *sp = store->sp;
+    store->sp = v + slots;
+    store->reason[0] = 0;
+    wisp_status status = func->fn(func->context, caller, v);
+    store->sp = sp;
+    if (status != WISP_OK) {
+        if (!store->reason[0]) snprintf(store->reason, sizeof store->reason, "%s", wisp_status_text(status));
+        return status;
+    }
+    normalize(type->results, type->result_count, v);
+    if (WASM_UNLIKELY(wasm_store_interrupted(store))) store->ticks = 0; /* look at the next branch */
+    return WISP_OK;
+}
+
+/* Runs `func` with its arguments at v; on return the results are there. Stack and frames are as before either way. */
+static wisp_status run(wasm_store *store, const wasm_func *func, const wasm_code *code, wasm_value *v, wasm_trap *trap)
+{
+    const uint32_t depth = store->depth;
+    wasm_value *const sp = store->sp;
+    wisp_status status;
+    if (store->host_depth >= store->limits.host_depth) {
+        status = wasm_trap_raise(store, WASM_TRAP_STACK);
+    } else if (code) {
+        store->host_depth++;
+        status = wasm_push_frame(store, func, code, v) ? wasm_interpret(store)
+                                                       : wasm_trap_raise(store, WASM_TRAP_STACK);
+        store->host_depth--;
+    } else {
+        store->host_depth++;
+        status = wasm_call_host(store, func, func->instance, v);
+        store->host_depth--;
+    }
+    if (status != WISP_OK && trap) wasm_trap_capture(store, trap);
+    store->depth = depth;
+    store->sp = sp;
+    return status;
+}
+
+static wisp_status report_failure(const wasm_store *store, wisp_status status, wisp_report *report)
+{
+    return status == WISP_OK ? status : base_fail(report, status, "wasm: %s", store->reason);
+}
+
+wisp_status wasm_call(wasm_func *func, const wasm_value *args, size_t arg_count, wasm_value *results,
+                      size_t result_count, wasm_trap *trap, wisp_report *report)
+{
+    const wasm_functype *type = func->type;
+    wasm_store *store = func->store;
+    if (arg_count != type->param_count || result_count != type->result_count)
+        return base_fail(report, WISP_E_USAGE, "wasm: call with %zu arguments and %zu results of a function of %u and %u",
+                         arg_count, result_count, type->param_count, type->result_count);
+    if (trap) memset(trap, 0, sizeof *trap);
+    wasm_value *v = store->sp;
+    size_t slots = arg_count > result_count ? arg_count : result_count;
+    wisp_status status;
+    if (slots > (size_t)(store->stack_end - v)) {
+        status = wasm_trap_raise(store, WASM_TRAP_STACK);
+        if (trap) wasm_trap_capture(store, trap);
+        return report_failure(store, status, report);
+    }
+    if (arg_count) memcpy(v, args, arg_count * sizeof *v);
+    normalize(type->params, type->param_count, v);
+    if (!store->host_depth) settle_fuel(store); /* so that an interruption shows at once */
+    status = run(store, func, func->code, v, trap);
+    if (!store->host_depth) settle_fuel(store);
+    if (status == WISP_OK && result_count) memcpy(results, v, result_count * sizeof *v);
+    return report_failure(store, status, report);
+}
+
+wisp_status wasm_evaluate(wasm_instance *instance, const wasm_code *code, wasm_value *out)
+{
+    wasm_store *store = instance->store;
+    wasm_value *v = store->sp;
+    wisp_status status = run(store, &instance->constants, code, v, NULL);
+    if (status == WISP_OK) *out = *v;
+    return status;
+}
+
+const wasm_functype *wasm_func_type(const wasm_func *func) { return func->type; }

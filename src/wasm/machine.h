@@ -1,0 +1,302 @@
+/* Inside the machine: what decoder, validator, interpreter and instances share. Nothing outside src/wasm includes it. */
+#ifndef WASM_MACHINE_H
+#define WASM_MACHINE_H
+#include <stdatomic.h>
+#include "wasm/wasm.h"
+
+#define WASM_PAGE 65536u
+#define WASM_NO_INDEX UINT32_MAX
+#define WASM_LIKELY(x) __builtin_expect(!!(x), 1)
+#define WASM_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* ---- module ---- */
+
+/* Memory with the lifetime of a module: blocks in a list, freed together. */
+typedef struct wasm_arena {
+    struct wasm_arena_block *blocks;
+} wasm_arena;
+void *wasm_arena_array(wasm_arena *arena, size_t count, size_t size); /* zeroed; NULL on failure */
+void wasm_arena_fini(wasm_arena *arena);
+
+/* Where a branch goes. The validator writes one for each branch in order of appearance; the interpreter's `st` points to
+ * the next one, so that no search is ever needed. Two for a br_table with one label, and so on. */
+typedef struct wasm_branch {
+    int32_t pc;    /* from just after the branch's opcode byte to the target */
+    int32_t st;    /* from this entry to the target's */
+    uint32_t keep; /* values carried along, from the top */
+    uint32_t drop; /* values under them that go */
+} wasm_branch;
+
+/* Code ready to run: a function's body or a constant expression. */
+typedef struct wasm_code {
+    const uint8_t *start, *end; /* first instruction; after the final `end` */
+    size_t branch;              /* index of its first entry in the module's table */
+    uint32_t params, results, locals; /* slots; locals without parameters */
+    uint32_t operands;          /* greatest height */
+    base_span body;             /* locals declarations too */
+} wasm_code;
+
+typedef struct wasm_table_decl {
+    wasm_type type;
+    wasm_range range;
+    wasm_code init; /* start NULL: null */
+} wasm_table_decl;
+
+typedef struct wasm_global_decl {
+    wasm_type type;
+    bool is_mutable;
+    wasm_code init;
+} wasm_global_decl;
+
+typedef enum { WASM_SEGMENT_ACTIVE, WASM_SEGMENT_PASSIVE, WASM_SEGMENT_DECLARED } wasm_segment_mode;
+
+typedef struct wasm_elem {
+    wasm_segment_mode mode;
+    wasm_type type;
+    uint32_t table, count;
+    wasm_code offset;
+    uint32_t *funcs;   /* either function indices */
+    wasm_code *exprs;  /* or expressions */
+} wasm_elem;
+
+typedef struct wasm_data {
+    wasm_segment_mode mode;
+    uint32_t memory;
+    wasm_code offset;
+    base_span bytes;
+} wasm_data;
+
+struct wasm_module {
+    base_span bytes;
+    wasm_arena arena;
+    wasm_functype *types;
+    wasm_import_info *imports;
+    wasm_export_info *exports;
+    wasm_section_info *sections;
+    uint32_t *funcs; /* type index of each, imported ones first */
+    uint8_t *declared; /* per function: may appear in ref.func (core §3.4.1 C.refs) */
+    wasm_code *codes; /* of defined functions */
+    wasm_table_decl *tables;
+    wasm_range *memories;
+    wasm_global_decl *globals;
+    uint32_t *tags; /* type indices */
+    wasm_elem *elems;
+    wasm_data *datas;
+    wasm_branch *branches;
+    base_span *func_names;
+    uint32_t type_count, import_count, export_count, section_count, func_count, code_count, table_count, memory_count,
+        global_count, tag_count, elem_count, data_count;
+    uint32_t imported_funcs, imported_tables, imported_memories, imported_globals, imported_tags;
+    uint32_t start;
+    size_t branch_count, branch_capacity, section_capacity;
+    wasm_decode_limits limits;
+};
+
+/* types.c */
+bool wasm_type_is_ref(wasm_type type);
+bool wasm_type_matches(const wasm_module *m, wasm_type sub, wasm_type super);
+bool wasm_types_equal(const wasm_module *m, uint32_t a, uint32_t b); /* two type indices */
+bool wasm_type_defaultable(wasm_type type);
+const char *wasm_type_name(wasm_type type, char out[16]);
+/* Does "(iI)f" say this type? Also on signatures that are themselves wrong (then false). */
+bool wasm_signature_matches(const char *signature, const wasm_functype *type);
+
+/* decode.c and validate.c */
+typedef struct wasm_decoder {
+    wasm_module *m;
+    base_reader r; /* over the whole module, so that offsets are the file's; `end` is the section's */
+    wisp_report *report;
+    const char *section;
+    bool has_data_count, seen[14];
+    uint32_t last_order, data_count;
+    struct wasm_validator *validator;
+} wasm_decoder;
+wisp_status wasm_decode_fail(wasm_decoder *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+wisp_status wasm_decode_check(wasm_decoder *d); /* fails if the reader has */
+wisp_status wasm_decode_type(wasm_decoder *d, wasm_type *out);
+wisp_status wasm_decode_heap_type(wasm_decoder *d, wasm_type *out);
+/* Validates from the reader's position; `code` has params, results and locals filled in. */
+wisp_status wasm_validate_function(wasm_decoder *d, wasm_code *code, const wasm_functype *type,
+                                   const wasm_type *locals);
+wisp_status wasm_validate_constant(wasm_decoder *d, wasm_code *code, wasm_type type);
+void wasm_validator_free(struct wasm_validator *v);
+typedef struct wasm_op_info {
+    const char *text, *signature; /* NULL: no such instruction */
+    uint8_t immediate, aux;       /* wasm_immediate; alignment or lanes */
+} wasm_op_info;
+/* `code` as in opcodes.def. */
+const wasm_op_info *wasm_op(uint32_t code);
+
+enum wasm_immediate {
+    WASM_IMM_NONE,
+    WASM_IMM_SPECIAL,
+    WASM_IMM_MEMARG,
+    WASM_IMM_MEMARG_LANE,
+    WASM_IMM_LANE,
+    WASM_IMM_SHUFFLE,
+    WASM_IMM_I32,
+    WASM_IMM_I64,
+    WASM_IMM_F32,
+    WASM_IMM_F64,
+    WASM_IMM_V128,
+};
+
+/* ---- run time ---- */
+
+struct wasm_func {
+    const wasm_code *code; /* NULL: a host function */
+    wasm_host_fn fn;
+    void *context;
+    wasm_instance *instance; /* NULL: made by wasm_func_new */
+    wasm_store *store;
+    const wasm_functype *type;
+    uint32_t type_id; /* of the store: equal types have equal ids */
+    uint32_t index;   /* in its module */
+    struct wasm_func *next; /* those made by wasm_func_new */
+};
+
+struct wasm_memory {
+    uint8_t *data;
+    uint64_t size;
+    uint64_t fast_size; /* size, or 0 for a 64-bit memory: its accesses take the slow path, which checks for wrapping */
+    uint64_t reserved;  /* bytes of address space held, 0: data comes from base_realloc */
+    uint64_t limit;     /* pages */
+    wasm_range range;   /* min is what it was made with */
+    wasm_store *store;
+    struct wasm_memory *next;
+};
+
+struct wasm_table {
+    void **items;
+    uint64_t size, limit;
+    size_t capacity;
+    wasm_type type;
+    wasm_range range;
+    wasm_store *store;
+    struct wasm_table *next;
+};
+
+struct wasm_global {
+    wasm_value value;
+    wasm_type type;
+    bool is_mutable;
+    struct wasm_global *next;
+};
+
+struct wasm_tag {
+    uint32_t type_id;
+    const wasm_functype *type;
+    struct wasm_tag *next;
+};
+
+typedef struct wasm_refs { /* an element segment at run time */
+    void **items;
+    uint32_t count;
+} wasm_refs;
+
+struct wasm_instance {
+    const wasm_module *module;
+    wasm_store *store;
+    wasm_func **funcs;
+    wasm_table **tables;
+    wasm_memory **memories;
+    wasm_global **globals;
+    wasm_tag **tags;
+    wasm_memory *memory0; /* never NULL: the store's empty memory if there is none */
+    uint32_t *type_ids;   /* of the store, per type index */
+    wasm_refs *elems;
+    uint64_t *data_sizes; /* 0 once dropped */
+    wasm_func *own_funcs;
+    wasm_func constants; /* the "function" whose frame evaluates constant expressions */
+    struct wasm_instance *next;
+};
+
+typedef struct wasm_frame {
+    const wasm_func *func; /* its instance is what runs */
+    const wasm_code *code;
+    wasm_value *fp;        /* parameters and locals; operands follow */
+    const uint8_t *pc;     /* where to go on when the callee returns */
+    const wasm_branch *st;
+} wasm_frame;
+
+struct wasm_store {
+    wasm_limits limits;
+    _Atomic uint32_t interrupt;
+    int64_t ticks; /* calls and backward branches until the next look at interrupt and fuel */
+    uint64_t fuel;
+    wasm_value *stack, *stack_end, *sp;
+    wasm_frame *frames;
+    uint32_t depth, host_depth;
+    uint32_t exit_code;
+    char reason[128];
+    wasm_functype **types; /* interned: a heap type index in them is one of this array */
+    size_t type_count, type_capacity;
+    uint32_t *type_slots; /* hash table of indices + 1 */
+    size_t type_slot_count;
+    wasm_instance *instances;
+    wasm_memory *memories;
+    wasm_table *tables;
+    wasm_global *globals;
+    wasm_tag *tags;
+    wasm_func *funcs;
+    uint32_t memory_count, table_count;
+    wasm_memory no_memory;
+};
+
+#define WASM_TRAPS(X)                                                                                                  \
+    X(UNREACHABLE, "unreachable")                                                                                      \
+    X(DIVIDE, "integer divide by zero")                                                                                \
+    X(OVERFLOW, "integer overflow")                                                                                    \
+    X(TO_INTEGER, "invalid conversion to integer")                                                                     \
+    X(MEMORY, "out of bounds memory access")                                                                           \
+    X(TABLE, "out of bounds table access")                                                                             \
+    X(UNDEFINED, "undefined element")                                                                                  \
+    X(UNINITIALIZED, "uninitialized element")                                                                          \
+    X(SIGNATURE, "indirect call type mismatch")                                                                        \
+    X(STACK, "call stack exhausted")                                                                                   \
+    X(NULL_FUNC, "null function reference")                                                                            \
+    X(NULL_REF, "null reference")
+
+typedef enum wasm_trap_kind {
+    WASM_TRAP_NONE,
+#define X(name, text) WASM_TRAP_##name,
+    WASM_TRAPS(X)
+#undef X
+} wasm_trap_kind;
+
+/* machine.c */
+uint32_t wasm_intern_type(wasm_store *store, const wasm_functype *type, const uint32_t *ids); /* WASM_NO_INDEX: memory */
+wisp_status wasm_func_make(wasm_func *out, wasm_store *store, const char *signature, wasm_host_fn fn, void *context,
+                           wisp_report *report);
+wisp_status wasm_trap_raise(wasm_store *store, wasm_trap_kind kind);
+/* Looks at interruption and fuel once `ticks` has run below zero. */
+wisp_status wasm_tick(wasm_store *store);
+void wasm_trap_capture(const wasm_store *store, wasm_trap *trap);
+
+/* linear.c */
+void wasm_memory_fini(wasm_memory *memory);
+uint64_t wasm_table_grow(wasm_table *table, uint64_t count, void *value); /* old size or UINT64_MAX */
+void wasm_table_fini(wasm_table *table);
+
+/* linear.c too: the table and memory instructions; false is a trap */
+bool wasm_table_init(wasm_instance *instance, uint32_t table, uint32_t elem, uint64_t to, uint64_t from, uint64_t n);
+bool wasm_table_copy(wasm_table *to_table, wasm_table *from_table, uint64_t to, uint64_t from, uint64_t n);
+bool wasm_table_fill(wasm_table *table, uint64_t to, void *value, uint64_t n);
+bool wasm_memory_init(wasm_instance *instance, uint32_t memory, uint32_t data, uint64_t to, uint64_t from, uint64_t n);
+bool wasm_memory_copy(wasm_memory *to_memory, wasm_memory *from_memory, uint64_t to, uint64_t from, uint64_t n);
+bool wasm_memory_fill(wasm_memory *memory, uint64_t to, uint8_t value, uint64_t n);
+/* The one check: are [at, at + n) inside [0, size)? */
+static inline bool wasm_inside(uint64_t at, uint64_t n, uint64_t size) { return at <= size && n <= size - at; }
+
+/* machine.c: calls a host function whose arguments lie at v. */
+wisp_status wasm_call_host(wasm_store *store, const wasm_func *func, wasm_instance *caller, wasm_value *v);
+/* Evaluates a constant expression of the instance's module. */
+wisp_status wasm_evaluate(wasm_instance *instance, const wasm_code *code, wasm_value *out);
+/* A frame for `func` whose arguments lie at `fp`; false: no room. */
+bool wasm_push_frame(wasm_store *store, const wasm_func *func, const wasm_code *code, wasm_value *fp);
+
+/* interp.c: runs the frame on top of the store's until it returns, its results in place of its arguments. On a failure
+ * the frames stay, so that wasm_trap_capture sees them. */
+wisp_status wasm_interpret(wasm_store *store);
+
+#endif

@@ -1,0 +1,427 @@
+/* Validation of code, core §3.3 and appendix A.3: the stacks, control instructions, and the table of branches that the
+ * interpreter runs by. Everything else an instruction may be is in validate_ops.c. */
+#include <string.h>
+
+#include "wasm/validator.h"
+
+enum { BLOCK = 0x02, LOOP = 0x03, IF = 0x04, ELSE = 0x05 };
+
+static wisp_status out_of_memory(wasm_validator *v)
+{
+    return base_fail(v->d->report, WISP_E_MEMORY, "wasm: out of memory while validating");
+}
+
+static wasm_control *top(wasm_validator *v) { return &v->controls[v->control_count - 1]; }
+
+wisp_status wasm_push(wasm_validator *v, wasm_type type)
+{
+    if (v->operand_count >= v->d->m->limits.operands)
+        return base_fail(v->d->report, WISP_E_LIMIT, "wasm: byte %zu: more than %zu operands", base_offset(&v->d->r),
+                         v->operand_count);
+    if (!BASE_GROW(v->operands, v->operand_capacity, v->operand_count + 1)) return out_of_memory(v);
+    v->operands[v->operand_count++] = type;
+    if (v->operand_count > v->greatest) v->greatest = (uint32_t)v->operand_count;
+    return WISP_OK;
+}
+
+wisp_status wasm_pop(wasm_validator *v, wasm_type *out)
+{
+    const wasm_control *c = top(v);
+    if (v->operand_count == c->height) {
+        *out = WASM_BOTTOM;
+        return c->unreachable ? WISP_OK : wasm_decode_fail(v->d, "type mismatch: the operand stack is empty");
+    }
+    *out = v->operands[--v->operand_count];
+    return WISP_OK;
+}
+
+wisp_status wasm_pop_type(wasm_validator *v, wasm_type type)
+{
+    wasm_type have;
+    BASE_TRY(wasm_pop(v, &have));
+    if (have == WASM_BOTTOM || wasm_type_matches(v->d->m, have, type)) return WISP_OK;
+    char a[16], b[16];
+    return wasm_decode_fail(v->d, "type mismatch: %s where %s is needed", wasm_type_name(have, a),
+                            wasm_type_name(type, b));
+}
+
+wisp_status wasm_push_list(wasm_validator *v, const wasm_type *types, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        BASE_TRY(wasm_push(v, types[i]));
+    return WISP_OK;
+}
+
+wisp_status wasm_pop_list(wasm_validator *v, const wasm_type *types, uint32_t count)
+{
+    while (count--)
+        BASE_TRY(wasm_pop_type(v, types[count]));
+    return WISP_OK;
+}
+
+void wasm_mark_unreachable(wasm_validator *v)
+{
+    v->operand_count = top(v)->height;
+    top(v)->unreachable = true;
+}
+
+wisp_status wasm_read_index(wasm_validator *v, uint32_t count, const char *what, uint32_t *out)
+{
+    *out = base_read_leb_u32(&v->d->r);
+    BASE_TRY(wasm_decode_check(v->d));
+    return *out < count ? WISP_OK : wasm_decode_fail(v->d, "unknown %s %u", what, *out);
+}
+
+/* ---- control frames ---- */
+
+static const wasm_type *params_of(const wasm_control *c, uint32_t *count)
+{
+    *count = c->type ? c->type->param_count : 0;
+    return c->type ? c->type->params : NULL;
+}
+
+static const wasm_type *results_of(const wasm_control *c, uint32_t *count)
+{
+    *count = c->type ? c->type->result_count : c->single ? 1 : 0;
+    return c->type ? c->type->results : &c->single;
+}
+
+/* What a branch to the frame takes along. */
+static const wasm_type *label_of(const wasm_control *c, uint32_t *count)
+{
+    return c->opcode == LOOP ? params_of(c, count) : results_of(c, count);
+}
+
+static int32_t position(const wasm_validator *v) { return (int32_t)(v->d->r.at - v->start); }
+static int32_t next_branch(const wasm_validator *v) { return (int32_t)(v->d->m->branch_count - v->first_branch); }
+
+static wisp_status push_control(wasm_validator *v, const wasm_control *c)
+{
+    if (v->control_count >= v->d->m->limits.nesting)
+        return base_fail(v->d->report, WISP_E_LIMIT, "wasm: byte %zu: blocks nest deeper than %zu",
+                         base_offset(&v->d->r), v->control_count);
+    if (!BASE_GROW(v->controls, v->control_capacity, v->control_count + 1)) return out_of_memory(v);
+    wasm_control *new = &v->controls[v->control_count++];
+    *new = *c;
+    new->height = (uint32_t)v->operand_count;
+    new->waiting = new->otherwise = -1;
+    new->start_pc = position(v);
+    new->start_branch = next_branch(v);
+    uint32_t count;
+    const wasm_type *params = params_of(new, &count);
+    return v->control_count == 1 ? WISP_OK : wasm_push_list(v, params, count);
+}
+
+static wisp_status check_results(wasm_validator *v)
+{
+    const wasm_control *c = top(v);
+    uint32_t count;
+    const wasm_type *results = results_of(c, &count);
+    BASE_TRY(wasm_pop_list(v, results, count));
+    if (v->operand_count != c->height) return wasm_decode_fail(v->d, "type mismatch: values left at the end of a block");
+    return WISP_OK;
+}
+
+/* ---- branch entries ---- */
+
+/* A new entry for a branch whose opcode ends at `base`. While its target is open, `pc` holds base and `st` the next entry
+ * of the chain, both counted from the function's first. */
+static wisp_status add_branch(wasm_validator *v, int32_t base, uint32_t keep, uint32_t drop, int32_t *index)
+{
+    wasm_module *m = v->d->m;
+    if (!BASE_GROW(m->branches, m->branch_capacity, m->branch_count + 1)) return out_of_memory(v);
+    *index = next_branch(v);
+    m->branches[m->branch_count++] = (wasm_branch){.pc = base, .st = -1, .keep = keep, .drop = drop};
+    return WISP_OK;
+}
+
+static void resolve(wasm_validator *v, int32_t index, int32_t pc, int32_t branch)
+{
+    wasm_branch *b = &v->d->m->branches[v->first_branch + (size_t)index];
+    b->pc = pc - b->pc;
+    b->st = branch - index;
+}
+
+static void resolve_chain(wasm_validator *v, int32_t first, int32_t pc)
+{
+    while (first >= 0) {
+        int32_t next = v->d->m->branches[v->first_branch + (size_t)first].st;
+        resolve(v, first, pc, next_branch(v));
+        first = next;
+    }
+}
+
+/* A branch to label `depth`, with its operands still on the stack. */
+static wisp_status branch_to(wasm_validator *v, uint32_t depth, int32_t base)
+{
+    wasm_control *c = &v->controls[v->control_count - 1 - depth];
+    uint32_t keep, drop = 0;
+    label_of(c, &keep);
+    if (v->operand_count > (size_t)c->height + keep) drop = (uint32_t)v->operand_count - keep - c->height;
+    int32_t index;
+    BASE_TRY(add_branch(v, base, keep, drop, &index));
+    if (c->opcode == LOOP) {
+        resolve(v, index, c->start_pc, c->start_branch);
+    } else {
+        v->d->m->branches[v->first_branch + (size_t)index].st = c->waiting;
+        c->waiting = index;
+    }
+    return WISP_OK;
+}
+
+/* ---- control instructions, core §3.4.1 ---- */
+
+/* core §5.4.1: 0x40, a value type, or a type index as s33 */
+static wisp_status read_block_type(wasm_validator *v, wasm_control *c)
+{
+    wasm_decoder *d = v->d;
+    if (!base_left(&d->r)) return wasm_decode_fail(d, "unexpected end");
+    uint8_t byte = *d->r.at;
+    if (byte == 0x40) {
+        d->r.at++;
+        return WISP_OK;
+    }
+    if ((byte & 0xc0) == 0x40) return wasm_decode_type(d, &c->single);
+    int64_t index = base_read_leb_s33(&d->r);
+    BASE_TRY(wasm_decode_check(d));
+    if (index < 0 || index >= d->m->type_count) return wasm_decode_fail(d, "unknown type");
+    c->type = &d->m->types[index];
+    return WISP_OK;
+}
+
+static wisp_status begin_block(wasm_validator *v, uint8_t opcode)
+{
+    wasm_control c = {.opcode = opcode};
+    int32_t base = position(v), index = -1;
+    BASE_TRY(read_block_type(v, &c));
+    if (opcode == IF) {
+        BASE_TRY(wasm_pop_type(v, WASM_I32));
+        BASE_TRY(add_branch(v, base, 0, 0, &index));
+    }
+    uint32_t count;
+    const wasm_type *params = params_of(&c, &count);
+    BASE_TRY(wasm_pop_list(v, params, count));
+    BASE_TRY(push_control(v, &c));
+    top(v)->otherwise = index;
+    return WISP_OK;
+}
+
+static wisp_status begin_else(wasm_validator *v)
+{
+    if (top(v)->opcode != IF) return wasm_decode_fail(v->d, "else without if");
+    int32_t base = position(v), index;
+    BASE_TRY(check_results(v));
+    BASE_TRY(add_branch(v, base, 0, 0, &index));
+    wasm_control *c = top(v);
+    v->d->m->branches[v->first_branch + (size_t)index].st = c->waiting;
+    c->waiting = index;
+    resolve(v, c->otherwise, base, index + 1);
+    c->otherwise = -1;
+    c->opcode = ELSE;
+    c->unreachable = false;
+    uint32_t count;
+    const wasm_type *params = params_of(c, &count);
+    return wasm_push_list(v, params, count);
+}
+
+/* An `if` without else must take what it gives. */
+static wisp_status check_missing_else(wasm_validator *v)
+{
+    const wasm_control *c = top(v);
+    uint32_t params, results;
+    const wasm_type *from = params_of(c, &params), *to = results_of(c, &results);
+    bool same = params == results;
+    for (uint32_t i = 0; same && i < params; i++)
+        same = wasm_type_matches(v->d->m, from[i], to[i]);
+    return same ? WISP_OK : wasm_decode_fail(v->d, "type mismatch: if without else must not change the stack");
+}
+
+/* Branches to a block's end go on after the `end`; those to the function's end run it, since it returns. */
+static wisp_status end_block(wasm_validator *v)
+{
+    BASE_TRY(check_results(v));
+    wasm_control c = *top(v);
+    int32_t here = position(v);
+    if (c.opcode == IF) {
+        BASE_TRY(check_missing_else(v));
+        resolve(v, c.otherwise, here, next_branch(v));
+    }
+    v->control_count--;
+    resolve_chain(v, c.waiting, v->control_count ? here : here - 1);
+    if (!v->control_count) return WISP_OK;
+    uint32_t count;
+    const wasm_type *results = results_of(&c, &count);
+    return wasm_push_list(v, results, count);
+}
+
+static wisp_status read_label(wasm_validator *v, uint32_t *depth)
+{
+    return wasm_read_index(v, (uint32_t)v->control_count, "label", depth);
+}
+
+static wisp_status validate_br(wasm_validator *v, bool conditional)
+{
+    int32_t base = position(v);
+    uint32_t depth, count;
+    BASE_TRY(read_label(v, &depth));
+    if (conditional) BASE_TRY(wasm_pop_type(v, WASM_I32));
+    BASE_TRY(branch_to(v, depth, base));
+    wasm_control c = v->controls[v->control_count - 1 - depth];
+    const wasm_type *types = label_of(&c, &count);
+    BASE_TRY(wasm_pop_list(v, types, count));
+    if (conditional) return wasm_push_list(v, types, count);
+    wasm_mark_unreachable(v);
+    return WISP_OK;
+}
+
+/* One label of a br_table: its types must fit what is there, which stays there. */
+static wisp_status check_table_label(wasm_validator *v, uint32_t depth, uint32_t arity)
+{
+    wasm_control c = v->controls[v->control_count - 1 - depth];
+    uint32_t count;
+    const wasm_type *types = label_of(&c, &count);
+    if (count != arity) return wasm_decode_fail(v->d, "type mismatch: labels of different arity");
+    size_t height = top(v)->height;
+    for (uint32_t i = 0; i < count; i++) {
+        if (v->operand_count - height <= i) {
+            if (top(v)->unreachable) break;
+            return wasm_decode_fail(v->d, "type mismatch: the operand stack is empty");
+        }
+        wasm_type have = v->operands[v->operand_count - 1 - i];
+        if (have != WASM_BOTTOM && !wasm_type_matches(v->d->m, have, types[count - 1 - i]))
+            return wasm_decode_fail(v->d, "type mismatch in br_table");
+    }
+    return WISP_OK;
+}
+
+static wisp_status validate_br_table(wasm_validator *v)
+{
+    wasm_decoder *d = v->d;
+    int32_t base = position(v);
+    uint32_t count = base_read_leb_u32(&d->r), depth, arity;
+    BASE_TRY(wasm_decode_check(d));
+    if (!base_can_hold(&d->r, (uint64_t)count + 1, 1)) return wasm_decode_fail(d, "length out of bounds");
+    BASE_TRY(wasm_pop_type(v, WASM_I32));
+    base_reader labels = d->r;
+    for (uint32_t i = 0; i <= count; i++)
+        depth = base_read_leb_u32(&d->r);
+    BASE_TRY(wasm_decode_check(d));
+    if (depth >= v->control_count) return wasm_decode_fail(d, "unknown label %u", depth);
+    label_of(&v->controls[v->control_count - 1 - depth], &arity); /* the default's arity is everyone's */
+    d->r = labels;
+    for (uint32_t i = 0; i <= count; i++) {
+        BASE_TRY(read_label(v, &depth));
+        BASE_TRY(check_table_label(v, depth, arity));
+        BASE_TRY(branch_to(v, depth, base));
+    }
+    wasm_mark_unreachable(v);
+    return WISP_OK;
+}
+
+static wisp_status validate_control(wasm_validator *v, uint32_t code)
+{
+    switch (code) {
+    case 0x00: wasm_mark_unreachable(v); return WISP_OK;
+    case BLOCK:
+    case LOOP:
+    case IF: return begin_block(v, (uint8_t)code);
+    case ELSE: return begin_else(v);
+    case 0x0b: return end_block(v);
+    case 0x0c: return validate_br(v, false);
+    case 0x0d: return validate_br(v, true);
+    case 0x0e: return validate_br_table(v);
+    default: /* return */
+        BASE_TRY(wasm_pop_list(v, v->type->results, v->type->result_count));
+        wasm_mark_unreachable(v);
+        return WISP_OK;
+    }
+}
+
+/* ---- functions ---- */
+
+static wisp_status read_opcode(wasm_decoder *d, uint32_t *code)
+{
+    *code = base_read_u8(&d->r);
+    if (*code == 0xfc || *code == 0xfd) {
+        uint32_t sub = base_read_leb_u32(&d->r);
+        if (sub > 0xfff) return wasm_decode_fail(d, "illegal opcode 0x%02x %u", *code, sub);
+        *code = *code << 12 | sub;
+    }
+    return wasm_decode_check(d);
+}
+
+/* core §3.4.13: constant expressions, with the arithmetic of 3.0's extended ones */
+static bool is_constant(uint32_t code)
+{
+    return code == 0x0b || code == 0x23 || (code >= 0x41 && code <= 0x44) || code == 0xd0 || code == 0xd2 ||
+           code == 0xfd00c || (code >= 0x6a && code <= 0x6c) || (code >= 0x7c && code <= 0x7e);
+}
+
+static wisp_status unsupported_opcode(wasm_decoder *d, uint32_t code)
+{
+    bool proposal = code == 0x06 || (code >= 0x07 && code <= 0x0a) || code == 0x14 || code == 0x15 || code == 0x18 ||
+                    code == 0x19 || code == 0x1f || (code >= 0xd3 && code <= 0xd6) || code == 0xfb ||
+                    code == 0xfe || (code >= 0xfd100 && code <= 0xfd113);
+    if (!proposal) return wasm_decode_fail(d, "illegal opcode 0x%x", code);
+    return base_fail(d->report, WISP_E_UNSUPPORTED, "wasm: byte %zu: opcode 0x%x of a proposal not supported",
+                     base_offset(&d->r), code);
+}
+
+static wisp_status validate_code(wasm_validator *v)
+{
+    wasm_decoder *d = v->d;
+    while (v->control_count) {
+        uint32_t code;
+        BASE_TRY(read_opcode(d, &code));
+        const wasm_op_info *op = wasm_op(code);
+        if (!op) return unsupported_opcode(d, code);
+        if (v->constant && !is_constant(code)) return wasm_decode_fail(d, "constant expression required");
+        if (code <= 0x0f && code != 0x01) BASE_TRY(validate_control(v, code));
+        else if (op->immediate == WASM_IMM_SPECIAL) BASE_TRY(wasm_validate_special(v, code));
+        else BASE_TRY(wasm_validate_simple(v, op));
+    }
+    return WISP_OK;
+}
+
+static wisp_status validate_body(wasm_decoder *d, wasm_code *code, const wasm_functype *type, const wasm_type *locals,
+                                 bool constant)
+{
+    if (!d->validator && !(d->validator = base_calloc(1, sizeof *d->validator)))
+        return base_fail(d->report, WISP_E_MEMORY, "wasm: out of memory while validating");
+    wasm_validator *v = d->validator;
+    v->d = d;
+    v->locals = locals;
+    v->local_count = code->params + code->locals;
+    v->greatest = 0;
+    v->operand_count = v->control_count = 0;
+    v->type = type;
+    v->start = code->start = d->r.at;
+    v->first_branch = code->branch = d->m->branch_count;
+    v->constant = constant;
+    wasm_control function = {.opcode = 0, .type = type};
+    BASE_TRY(push_control(v, &function));
+    BASE_TRY(validate_code(v));
+    code->end = d->r.at;
+    code->operands = v->greatest;
+    return WISP_OK;
+}
+
+wisp_status wasm_validate_function(wasm_decoder *d, wasm_code *code, const wasm_functype *type, const wasm_type *locals)
+{
+    return validate_body(d, code, type, locals, false);
+}
+
+wisp_status wasm_validate_constant(wasm_decoder *d, wasm_code *code, wasm_type type)
+{
+    const wasm_functype constant = {.results = &type, .result_count = 1};
+    *code = (wasm_code){.results = 1};
+    return validate_body(d, code, &constant, NULL, true);
+}
+
+void wasm_validator_free(wasm_validator *v)
+{
+    if (!v) return;
+    base_free(v->operands);
+    base_free(v->controls);
+    base_free(v);
+}
