@@ -387,7 +387,7 @@ static void run_command(script *s, const base_json *command)
 static tally run_script(const char *folder, const char *name, bool verbose)
 {
     static script s;
-    char path[1024];
+    char path[2048];
     os_map map;
     base_json_doc *doc;
     const base_json *root;
