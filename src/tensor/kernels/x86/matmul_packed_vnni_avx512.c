@@ -4,10 +4,9 @@
  * unsigned form adds is taken off by the panel's sums. Weights are decoded once a tile. */
 #include <immintrin.h>
 
+#include "tensor/kernels/x86/each.h"
 #include "tensor/kernels/x86/kernels_x86.h"
 #include "tensor/layout.h"
-
-#define INLINE static inline __attribute__((always_inline))
 
 INLINE __m512 ps_at(const uint8_t *p)
 {
@@ -52,8 +51,7 @@ INLINE __m512 add_scaled(__m512 acc, __m512 dw, __m512 da, __m512i isum)
 
 INLINE void store(const tensor_matmul_args *a, const __m512 *acc, const int T)
 {
-    for (int t = 0; t < T; t++)
-        _mm512_storeu_ps(a->y + (size_t)t * a->ldy, acc[t]);
+    EACH(T, _mm512_storeu_ps(a->y + (size_t)t * a->ldy, acc[t]));
 }
 
 INLINE void q4_0_block(const uint8_t *scales, const uint8_t *units, const uint8_t *panel, __m512 *acc, const int T)
@@ -61,17 +59,16 @@ INLINE void q4_0_block(const uint8_t *scales, const uint8_t *units, const uint8_
     __m512i q[8];
     nibbles(units, q);
     const __m512 d = f16_at(scales);
-    for (int t = 0; t < T; t++) /* the panel holds -8 * sum: the zero point */
-        acc[t] = add_scaled(acc[t], d, ps_at(panel + 32 * T + 4 * t),
-                            dot(i32_at(panel + 36 * T + 4 * t), q, panel + 32 * t, 8));
+    /* the panel holds -8 * sum: the zero point */
+    EACH(T, acc[t] = add_scaled(acc[t], d, ps_at(panel + 32 * T + 4 * t),
+                                dot(i32_at(panel + 36 * T + 4 * t), q, panel + 32 * t, 8)));
 }
 
 INLINE void q4_0_tile(const tensor_matmul_args *a, const int T)
 {
     const uint8_t *w = a->w, *panel = a->panel;
     __m512 acc[8];
-    for (int t = 0; t < T; t++)
-        acc[t] = _mm512_setzero_ps();
+    EACH(T, acc[t] = _mm512_setzero_ps());
     uint32_t blocks = a->k / 32;
     for (; blocks >= 2; blocks -= 2, w += 576, panel += 80 * T) {
         q4_0_block(w, w + 64, panel, acc, T);
@@ -88,17 +85,16 @@ INLINE void q8_0_block(const uint8_t *scales, const uint8_t *units, const uint8_
     for (int c = 0; c < 8; c++)
         q[c] = _mm512_xor_si512(_mm512_loadu_si512(units + 64 * c), flip);
     const __m512 d = f16_at(scales);
-    for (int t = 0; t < T; t++) /* -128 * sum */
-        acc[t] = add_scaled(acc[t], d, ps_at(panel + 32 * T + 4 * t),
-                            dot(_mm512_slli_epi32(i32_at(panel + 36 * T + 4 * t), 4), q, panel + 32 * t, 8));
+    /* -128 * sum */
+    EACH(T, acc[t] = add_scaled(acc[t], d, ps_at(panel + 32 * T + 4 * t),
+                                dot(_mm512_slli_epi32(i32_at(panel + 36 * T + 4 * t), 4), q, panel + 32 * t, 8)));
 }
 
 INLINE void q8_0_tile(const tensor_matmul_args *a, const int T)
 {
     const uint8_t *w = a->w, *panel = a->panel;
     __m512 acc[8];
-    for (int t = 0; t < T; t++)
-        acc[t] = _mm512_setzero_ps();
+    EACH(T, acc[t] = _mm512_setzero_ps());
     uint32_t blocks = a->k / 32;
     for (; blocks >= 2; blocks -= 2, w += 1088, panel += 80 * T) {
         q8_0_block(w, w + 64, panel, acc, T);
@@ -129,37 +125,29 @@ INLINE void q4_k_mins(const uint8_t *w, const uint8_t *panel, __m512 *acc, const
     __m512i min[4];
     for (int j = 0; j < 4; j++)
         min[j] = pairs_u8(w + 80 + j * 64, w + 112 + j * 64);
-    for (int t = 0; t < T; t++) {
-        __m512i sum = _mm512_setzero_si512();
-        for (int j = 0; j < 4; j++)
-            sum = _mm512_dpwssd_epi32(sum, min[j], i32_at(panel + 260 * T + 16 * t + 4 * j));
-        const __m512 part = _mm512_mul_ps(_mm512_mul_ps(dmin, ps_at(panel + 256 * T + 4 * t)), _mm512_cvtepi32_ps(sum));
-        acc[t] = _mm512_sub_ps(acc[t], part);
-    }
+    EACH(T, __m512i sum = _mm512_setzero_si512();
+         for (int j = 0; j < 4; j++) sum = _mm512_dpwssd_epi32(sum, min[j], i32_at(panel + 260 * T + 16 * t + 4 * j));
+         const __m512 scale = _mm512_mul_ps(dmin, ps_at(panel + 256 * T + 4 * t));
+         acc[t] = _mm512_sub_ps(acc[t], _mm512_mul_ps(scale, _mm512_cvtepi32_ps(sum))));
 }
 
 INLINE void q4_k_tile(const tensor_matmul_args *a, const int T)
 {
     const uint8_t *w = a->w, *panel = a->panel;
     __m512 acc[8];
-    for (int t = 0; t < T; t++)
-        acc[t] = _mm512_setzero_ps();
+    EACH(T, acc[t] = _mm512_setzero_ps());
     for (uint32_t b = a->k / 256; b; b--, w += TENSOR_Q4_K_GROUP, panel += 308 * T) {
         __m512i isum[8];
-        for (int t = 0; t < T; t++)
-            isum[t] = _mm512_setzero_si512();
+        EACH(T, isum[t] = _mm512_setzero_si512());
         for (int j = 0; j < 8; j++) {
             __m512i q[8];
             nibbles(w + 320 + 256 * j, q);
             const __m512i scale = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(w + 64 + 32 * j)));
-            for (int t = 0; t < T; t++) {
-                const __m512i sum = dot(_mm512_setzero_si512(), q, panel + 256 * t + 32 * j, 8);
-                isum[t] = _mm512_add_epi32(isum[t], _mm512_mullo_epi32(scale, sum));
-            }
+            EACH(T, const __m512i sum = dot(_mm512_setzero_si512(), q, panel + 256 * t + 32 * j, 8);
+                 isum[t] = _mm512_add_epi32(isum[t], _mm512_mullo_epi32(scale, sum)));
         }
         const __m512 d = f16_at(w);
-        for (int t = 0; t < T; t++)
-            acc[t] = add_scaled(acc[t], d, ps_at(panel + 256 * T + 4 * t), isum[t]);
+        EACH(T, acc[t] = add_scaled(acc[t], d, ps_at(panel + 256 * T + 4 * t), isum[t]));
         q4_k_mins(w, panel, acc, T);
     }
     store(a, acc, T);
@@ -182,23 +170,19 @@ INLINE void six_bits(const uint8_t *low_units, const uint8_t *high_units, __m512
 /* -32 * sum of scale_j * asum_j, two j at a time */
 INLINE void q6_k_zero(const uint8_t *w, const uint8_t *panel, __m512i *isum, const int T)
 {
-    for (int t = 0; t < T; t++)
-        isum[t] = _mm512_setzero_si512();
+    EACH(T, isum[t] = _mm512_setzero_si512());
     for (int j = 0; j < 8; j++) {
         const __m512i scale = pairs_s8(w + 64 + 32 * j, w + 80 + 32 * j);
-        for (int t = 0; t < T; t++)
-            isum[t] = _mm512_dpwssd_epi32(isum[t], scale, i32_at(panel + 276 * T + 32 * t + 4 * j));
+        EACH(T, isum[t] = _mm512_dpwssd_epi32(isum[t], scale, i32_at(panel + 276 * T + 32 * t + 4 * j)));
     }
-    for (int t = 0; t < T; t++)
-        isum[t] = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(isum[t], 5));
+    EACH(T, isum[t] = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(isum[t], 5)));
 }
 
 INLINE void q6_k_tile(const tensor_matmul_args *a, const int T)
 {
     const uint8_t *w = a->w, *panel = a->panel;
     __m512 acc[8];
-    for (int t = 0; t < T; t++)
-        acc[t] = _mm512_setzero_ps();
+    EACH(T, acc[t] = _mm512_setzero_ps());
     for (uint32_t b = a->k / 256; b; b--, w += TENSOR_Q6_K_GROUP, panel += 308 * T) {
         __m512i isum[8];
         q6_k_zero(w, panel, isum, T);
@@ -207,17 +191,13 @@ INLINE void q6_k_tile(const tensor_matmul_args *a, const int T)
             six_bits(w + TENSOR_Q6_K_LOW + 256 * j, w + TENSOR_Q6_K_HIGH + 128 * j, q);
             const __m512i s0 = _mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)(w + 64 + 32 * j)));
             const __m512i s1 = _mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)(w + 80 + 32 * j)));
-            for (int t = 0; t < T; t++) {
-                const uint8_t *p = panel + 256 * t + 32 * j;
-                const __m512i sum0 = dot(_mm512_setzero_si512(), q, p, 4);
-                const __m512i sum1 = dot(_mm512_setzero_si512(), q + 4, p + 16, 4);
-                isum[t] = _mm512_add_epi32(
-                    isum[t], _mm512_add_epi32(_mm512_mullo_epi32(s0, sum0), _mm512_mullo_epi32(s1, sum1)));
-            }
+            EACH(T, const __m512i sum0 = dot(_mm512_setzero_si512(), q, panel + 256 * t + 32 * j, 4);
+                 const __m512i sum1 = dot(_mm512_setzero_si512(), q + 4, panel + 256 * t + 32 * j + 16, 4);
+                 const __m512i both = _mm512_add_epi32(_mm512_mullo_epi32(s0, sum0), _mm512_mullo_epi32(s1, sum1));
+                 isum[t] = _mm512_add_epi32(isum[t], both));
         }
         const __m512 d = f16_at(w);
-        for (int t = 0; t < T; t++)
-            acc[t] = add_scaled(acc[t], d, ps_at(panel + 256 * T + 4 * t), isum[t]);
+        EACH(T, acc[t] = add_scaled(acc[t], d, ps_at(panel + 256 * T + 4 * t), isum[t]));
     }
     store(a, acc, T);
 }
