@@ -1,0 +1,242 @@
+/* The path_* functions. Each names a file by a directory that was granted and a path in it. What acts on a name (and not
+ * on what it leads to) opens the parent directory inside the sandbox and passes the last component to the *at call. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "wasi/context.h"
+
+static uint32_t check(int result) { return result < 0 ? wasi_errno_of(errno) : WASI_ESUCCESS; }
+
+/* A path out of guest memory as a C string. */
+static uint32_t get_path(wasm_instance *instance, uint32_t address, uint32_t size, char out[PATH_MAX])
+{
+    const char *p = wasm_memory_at(instance, address, size);
+    if (!p) return WASI_EFAULT;
+    if (size >= PATH_MAX) return WASI_ENAMETOOLONG;
+    if (memchr(p, 0, size)) return WASI_EINVAL;
+    if (!base_utf8_valid(p, size)) return WASI_EILSEQ;
+    memcpy(out, p, size);
+    out[size] = 0;
+    return size ? WASI_ESUCCESS : WASI_ENOENT;
+}
+
+static uint32_t get_directory(wasi_context *w, uint32_t fd, uint64_t rights, wasi_file **out)
+{
+    WASI_TRY(wasi_file_of(w, fd, 0, out));
+    if ((*out)->type != WASI_TYPE_DIRECTORY) return WASI_ENOTDIR;
+    return wasi_file_of(w, fd, rights, out);
+}
+
+typedef struct place {
+    char path[PATH_MAX];
+    const char *name; /* last component; may end in '/' */
+    int parent;
+} place;
+
+/* The parent directory of a path, opened, and the last component's name. */
+static uint32_t find_place(wasi_context *w, wasm_instance *instance, uint32_t fd, uint64_t rights, uint32_t address,
+                           uint32_t size, place *out)
+{
+    wasi_file *directory;
+    WASI_TRY(get_directory(w, fd, rights, &directory));
+    WASI_TRY(get_path(instance, address, size, out->path));
+    if (out->path[0] == '/') return WASI_ENOTCAPABLE;
+    size_t end = strlen(out->path);
+    while (end > 1 && out->path[end - 1] == '/')
+        end--;
+    size_t start = end;
+    while (start > 0 && out->path[start - 1] != '/')
+        start--;
+    out->name = out->path + start;
+    if (end - start == 2 && memcmp(out->name, "..", 2) == 0) { /* a directory's name seen from inside */
+        int inside = wasi_open_beneath(directory->fd, out->path, O_PATH | O_DIRECTORY, 0);
+        if (inside < 0) return wasi_errno_of(errno);
+        out->parent = inside;
+        out->name = ".";
+        return WASI_ESUCCESS;
+    }
+    char saved = out->path[start];
+    out->path[start] = 0;
+    out->parent = wasi_open_beneath(directory->fd, start ? out->path : ".", O_PATH | O_DIRECTORY, 0);
+    out->path[start] = saved;
+    return out->parent < 0 ? wasi_errno_of(errno) : WASI_ESUCCESS;
+}
+
+static uint32_t leave_place(place *p, uint32_t error)
+{
+    close(p->parent);
+    return error;
+}
+
+uint32_t wasi_path_create_directory(wasi_context *w, wasm_instance *instance, const wasm_value *v)
+{
+    place p;
+    WASI_TRY(find_place(w, instance, v[0].u32, WASI_RIGHT_PATH_CREATE_DIRECTORY, v[1].u32, v[2].u32, &p));
+    return leave_place(&p, check(mkdirat(p.parent, p.name, 0777)));
+}
+
+uint32_t wasi_path_remove_directory(wasi_context *w, wasm_instance *instance, const wasm_value *v)
+{
+    place p;
+    WASI_TRY(find_place(w, instance, v[0].u32, WASI_RIGHT_PATH_REMOVE_DIRECTORY, v[1].u32, v[2].u32, &p));
+    return leave_place(&p, check(unlinkat(p.parent, p.name, AT_REMOVEDIR)));
+}
+
+uint32_t wasi_path_unlink_file(wasi_context *w, wasm_instance *instance, const wasm_value *v)
+{
+    place p;
+    WASI_TRY(find_place(w, instance, v[0].u32, WASI_RIGHT_PATH_UNLINK_FILE, v[1].u32, v[2].u32, &p));
+    return leave_place(&p, check(unlinkat(p.parent, p.name, 0)));
+}
+
+uint32_t wasi_path_rename(wasi_context *w, wasm_instance *instance, const wasm_value *v)
+{
+    place from, to;
+    WASI_TRY(find_place(w, instance, v[0].u32, WASI_RIGHT_PATH_RENAME_SOURCE, v[1].u32, v[2].u32, &from));
+    uint32_t error = find_place(w, instance, v[3].u32, WASI_RIGHT_PATH_RENAME_TARGET, v[4].u32, v[5].u32, &to);
+    if (error) return leave_place(&from, error);
+    error = check(renameat(from.parent, from.name, to.parent, to.name));
+    return leave_place(&from, leave_place(&to, error));
+}
+
+uint32_t wasi_path_symlink(wasi_context *w, wasm_instance *instance, const wasm_value *v)
+{
+    char target[PATH_MAX];
+    place p;
+    WASI_TRY(get_path(instance, v[0].u32, v[1].u32, target));
+    WASI_TRY(find_place(w, instance, v[2].u32, WASI_RIGHT_PATH_SYMLINK, v[3].u32, v[4].u32, &p));
+    /* such a link could not be followed in here, but a program outside might do so */
+    if (target[0] == '/') return leave_place(&p, WASI_ENOTCAPABLE);
+    return leave_place(&p, check(symlinkat(target, p.parent, p.name)));
+}
+
+uint32_t wasi_path_readlink(wasi_context *w, wasm_instance *instance, const wasm_value *v)
+{
+    char text[PATH_MAX];
+    place p;
+    WASI_TRY(find_place(w, instance, v[0].u32, WASI_RIGHT_PATH_READLINK, v[1].u32, v[2].u32, &p));
+    ssize_t n = readlinkat(p.parent, p.name, text, sizeof text);
+    WASI_TRY(leave_place(&p, check((int)n)));
+    uint32_t size = (uint32_t)n < v[4].u32 ? (uint32_t)n : v[4].u32;
+    WASI_TRY(wasi_put(instance, v[3].u32, text, size));
+    return wasi_put_u32(instance, v[5].u32, size);
+}
+
+enum { FOLLOW = 1 };
+
+uint32_t wasi_path_link(wasi_context *w, wasm_instance *instance, const wasm_value *v)
+{
+    place from, to;
+    if (v[1].u32 & FOLLOW) return WASI_EINVAL; /* as the reference implementation has it */
+    WASI_TRY(find_place(w, instance, v[0].u32, WASI_RIGHT_PATH_LINK_SOURCE, v[2].u32, v[3].u32, &from));
+    uint32_t error = find_place(w, instance, v[4].u32, WASI_RIGHT_PATH_LINK_TARGET, v[5].u32, v[6].u32, &to);
+    if (error) return leave_place(&from, error);
+    error = check(linkat(from.parent, from.name, to.parent, to.name, 0));
+    return leave_place(&from, leave_place(&to, error));
+}
+
+/* What the path leads to (or with no FOLLOW the link itself), as an O_PATH descriptor. */
+static uint32_t open_node(wasi_context *w, wasm_instance *instance, const wasm_value *v, uint64_t rights, int *out)
+{
+    wasi_file *directory;
+    char path[PATH_MAX];
+    WASI_TRY(get_directory(w, v[0].u32, rights, &directory));
+    WASI_TRY(get_path(instance, v[2].u32, v[3].u32, path));
+    if (path[0] == '/') return WASI_ENOTCAPABLE;
+    *out = wasi_open_beneath(directory->fd, path, O_PATH | (v[1].u32 & FOLLOW ? 0 : O_NOFOLLOW), 0);
+    return check(*out);
+}
+
+uint32_t wasi_path_filestat_get(wasi_context *w, wasm_instance *instance, const wasm_value *v)
+{
+    int fd;
+    struct stat info;
+    WASI_TRY(open_node(w, instance, v, WASI_RIGHT_PATH_FILESTAT_GET, &fd));
+    uint32_t error = check(fstat(fd, &info));
+    close(fd);
+    WASI_TRY(error);
+    return wasi_put_stat(instance, v[4].u32, &info);
+}
+
+uint32_t wasi_path_filestat_set_times(wasi_context *w, wasm_instance *instance, const wasm_value *v)
+{
+    int fd;
+    struct timespec times[2];
+    WASI_TRY(wasi_times(v[4].u64, v[5].u64, v[6].u32, times));
+    WASI_TRY(open_node(w, instance, v, WASI_RIGHT_PATH_FILESTAT_SET_TIMES, &fd));
+    int result = utimensat(fd, "", times, AT_EMPTY_PATH);
+    if (result < 0 && errno == EINVAL) { /* a kernel before 5.8 */
+        char name[40];
+        snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+        result = utimensat(AT_FDCWD, name, times, 0);
+    }
+    uint32_t error = check(result);
+    close(fd);
+    return error;
+}
+
+/* ---- path_open ---- */
+
+enum { CREATE = 1, DIRECTORY = 2, EXCLUSIVE = 4, TRUNCATE = 8 };
+
+static int host_flags(uint32_t lookup, uint32_t how, uint32_t flags, uint64_t rights)
+{
+    bool writing = rights & WASI_WRITING, reading = rights & (WASI_RIGHT_FD_READ | WASI_RIGHT_FD_READDIR);
+    int host = how & DIRECTORY ? O_RDONLY : writing ? (reading ? O_RDWR : O_WRONLY) : O_RDONLY;
+    if (!(lookup & FOLLOW)) host |= O_NOFOLLOW;
+    if (how & CREATE) host |= O_CREAT;
+    if (how & DIRECTORY) host |= O_DIRECTORY;
+    if (how & EXCLUSIVE) host |= O_EXCL;
+    if (how & TRUNCATE) host |= O_TRUNC;
+    if (flags & WASI_FDFLAG_APPEND) host |= O_APPEND;
+    if (flags & WASI_FDFLAG_NONBLOCK) host |= O_NONBLOCK;
+    if (flags & WASI_FDFLAG_DSYNC) host |= O_DSYNC;
+    if (flags & (WASI_FDFLAG_SYNC | WASI_FDFLAG_RSYNC)) host |= O_SYNC;
+    return host | O_NOCTTY;
+}
+
+static uint32_t add_file(wasi_context *w, int fd, uint32_t flags, uint64_t rights, uint64_t inheriting, uint32_t *number)
+{
+    struct stat info;
+    wasi_file *file;
+    if (fstat(fd, &info)) return wasi_errno_of(errno);
+    WASI_TRY(wasi_file_new(w, number, &file));
+    file->fd = fd;
+    file->owned = true;
+    file->flags = flags;
+    file->type = wasi_type_of_mode(info.st_mode);
+    file->rights = rights & (file->type == WASI_TYPE_DIRECTORY ? (uint64_t)WASI_DIRECTORY_RIGHTS : WASI_FILE_RIGHTS);
+    file->inheriting = file->type == WASI_TYPE_DIRECTORY ? inheriting : 0;
+    if (file->type == WASI_TYPE_CHARACTER_DEVICE) file->rights &= ~(uint64_t)(WASI_RIGHT_FD_SEEK | WASI_RIGHT_FD_TELL);
+    return WASI_ESUCCESS;
+}
+
+uint32_t wasi_path_open(wasi_context *w, wasm_instance *instance, const wasm_value *v)
+{
+    const uint32_t lookup = v[1].u32, how = v[4].u32, flags = v[7].u32;
+    const uint64_t rights = v[5].u64, inheriting = v[6].u64;
+    uint64_t needed = WASI_RIGHT_PATH_OPEN;
+    wasi_file *directory;
+    char path[PATH_MAX];
+    if (how > 15 || flags > 31 || (how & CREATE && how & DIRECTORY)) return WASI_EINVAL;
+    if (how & CREATE) needed |= WASI_RIGHT_PATH_CREATE_FILE;
+    if (how & TRUNCATE) needed |= WASI_RIGHT_PATH_FILESTAT_SET_SIZE;
+    WASI_TRY(get_directory(w, v[0].u32, needed, &directory));
+    if (((rights | inheriting) & directory->inheriting) != (rights | inheriting)) return WASI_ENOTCAPABLE;
+    WASI_TRY(get_path(instance, v[2].u32, v[3].u32, path));
+    if (path[0] == '/') return WASI_ENOTCAPABLE;
+    if (!wasm_memory_at(instance, v[8].u32, 4)) return WASI_EFAULT;
+    int fd = wasi_open_beneath(directory->fd, path, host_flags(lookup, how, flags, rights), 0666);
+    if (fd < 0) return wasi_errno_of(errno);
+    uint32_t number, error = add_file(w, fd, flags, rights, inheriting, &number);
+    if (error) {
+        close(fd);
+        return error;
+    }
+    return wasi_put_u32(instance, v[8].u32, number);
+}
