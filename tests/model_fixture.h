@@ -1,15 +1,9 @@
 /* Models and an engine made on the spot, so that these tests need neither data nor the guest. */
 #ifndef TESTS_MODEL_FIXTURE_H
 #define TESTS_MODEL_FIXTURE_H
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <setjmp.h>
-#include <cmocka.h>
 
 #include "base/bytes.h"
 #include "base/mem.h"
@@ -28,16 +22,15 @@ static inline void fixture_section(base_buffer *b, uint8_t id, const void *paylo
 /* first() reads the model segment's first 4 bytes; hello() the engine's own data. */
 static inline base_buffer fixture_engine(void)
 {
-    static const uint8_t types[] = {4, 0x60, 4, 0x7f, 0x7f, 0x7f, 0x7f, 1, 0x7f, 0x60, 1, 0x7f, 1, 0x7f,
-                                    0x60, 2, 0x7f, 0x7f, 1, 0x7f, 0x60, 0, 1, 0x7f};
-    static const uint8_t import[] = "\1\x16wasi_snapshot_preview1\x8" "fd_write\0\0";
+    static const uint8_t types[] = {4, 0x60, 4,    0x7f, 0x7f, 0x7f, 0x7f, 1,    0x7f, 0x60, 1, 0x7f,
+                                    1, 0x7f, 0x60, 2,    0x7f, 0x7f, 1,    0x7f, 0x60, 0,    1, 0x7f};
+    static const uint8_t import[] = "\1\x16wasi_snapshot_preview1\x8"
+                                    "fd_write\0\0";
     static const uint8_t functions[] = {4, 1, 2, 3, 3}, memory[] = {1, 0, 1}, data_count[] = {1};
     static const uint8_t exports[] = "\5\xdwisp_dev_caps\0\1\xfwisp_dev_submit\0\2\5first\0\3\5hello\0\4\6memory\2\0";
-    static const uint8_t code[] = {4,
-        4, 0, 0x20, 0, 0x0b,
-        7, 0, 0x20, 0, 0x20, 1, 0x6a, 0x0b,
-        22, 0, 0x41, 0xc0, 0, 0x41, 0, 0x41, 8, 0xfc, 8, 0, 0, 0xfc, 9, 0, 0x41, 0xc0, 0, 0x28, 2, 0, 0x0b,
-        7, 0, 0x41, 16, 0x28, 2, 0, 0x0b};
+    static const uint8_t code[] = {
+        4,    4, 0, 0x20, 0,    0x0b, 7, 0,    0x20, 0, 0x20, 1, 0x6a, 0x0b, 22, 0, 0x41, 0xc0, 0,    0x41, 0, 0x41, 8,
+        0xfc, 8, 0, 0,    0xfc, 9,    0, 0x41, 0xc0, 0, 0x28, 2, 0,    0x0b, 7,  0, 0x41, 16,   0x28, 2,    0, 0x0b};
     static const uint8_t data[] = {1, 0, 0x41, 16, 0x0b, 5, 'h', 'e', 'l', 'l', 'o'};
     static const uint8_t name[] = {4, 'n', 'a', 'm', 'e', 0, 2, 1, 'e'};
     static const uint8_t producers[] = "\x9producers";
@@ -58,7 +51,6 @@ static inline base_buffer fixture_engine(void)
 
 /* ---- GGUF ---- */
 
-enum { FIXTURE_TENSORS = 64 };
 typedef struct fixture_gguf {
     base_buffer keys, infos, data;
     uint64_t key_count, tensor_count;
@@ -145,7 +137,7 @@ static inline base_buffer fixture_finish(fixture_gguf *g)
     base_buffer_fini(&g->keys);
     base_buffer_fini(&g->infos);
     base_buffer_fini(&g->data);
-    assert_false(b.failed);
+    BASE_ASSERT(!b.failed);
     return b;
 }
 
@@ -189,9 +181,14 @@ static inline void fixture_block(fixture_gguf *g, const fixture_llama *m, uint32
     const struct {
         const char *name;
         uint32_t cols, rows;
-    } tensors[] = {{"attn_norm", m->width, 0},      {"attn_q", m->width, m->width}, {"attn_k", m->width, kv},
-                   {"attn_v", m->width, kv},        {"attn_output", m->width, m->width}, {"ffn_norm", m->width, 0},
-                   {"ffn_gate", m->width, m->ff_width}, {"ffn_up", m->width, m->ff_width},
+    } tensors[] = {{"attn_norm", m->width, 0},
+                   {"attn_q", m->width, m->width},
+                   {"attn_k", m->width, kv},
+                   {"attn_v", m->width, kv},
+                   {"attn_output", m->width, m->width},
+                   {"ffn_norm", m->width, 0},
+                   {"ffn_gate", m->width, m->ff_width},
+                   {"ffn_up", m->width, m->ff_width},
                    {"ffn_down", m->ff_width, m->width}};
     for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) {
         snprintf(name, sizeof name, "blk.%u.%s.weight", (unsigned)block, tensors[i].name);
