@@ -1,11 +1,13 @@
 /* The GGUF reader and what stands on it, against every way in which a file can lie (the classes of published advisories
  * on model files). Each trial runs on a copy of exactly the file's size, so that a sanitizer sees one byte too many. */
-#include <cmocka.h>
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
