@@ -1,0 +1,57 @@
+/* The engine's insides, for the files of this folder only. */
+#ifndef GUEST_ENGINE_STATE_H
+#define GUEST_ENGINE_STATE_H
+#include "base/json.h"
+#include "base/model.h"
+#include "guest/engine.h"
+#include "guest/execute.h"
+#include "guest/request.h"
+
+typedef struct guest_event {
+    struct guest_event *next;
+    base_buffer bytes; /* u32 size, then the JSON */
+} guest_event;
+
+struct guest_engine {
+    guest_source source;
+    uint8_t *head_bytes; /* NULL if the source is mapped */
+    base_model_head head;
+    base_vocab vocab;
+    guest_tokenizer *tokenizer;
+    program program; /* cmd_count 0: a vocabulary only */
+    guest_device device;
+    guest_executor *executor; /* NULL: a vocabulary only */
+    guest_limits limits;
+    base_buffer model_name;
+    bool uses_portable; /* the device inside the guest, or what a host put in its place */
+    bool native;        /* the host replaced the device functions */
+    guest_request *requests; /* in order of arrival */
+    int32_t last_id;
+    guest_event *first_event, **last_event, *shown_event;
+};
+
+/* ---- events.c ---- */
+/* Begins an event; the caller writes the JSON. guest_event_end queues it (or one that says that memory ran out). */
+base_buffer *guest_event_begin(guest_engine *e, guest_event **event);
+void guest_event_end(guest_engine *e, guest_event *event);
+/* "id":"cmpl-7" or "id":null */
+void guest_put_id(base_buffer *b, const guest_request *r);
+void guest_put_error(base_buffer *b, const guest_request *r, const char *param, const wisp_report *report);
+void guest_error_event(guest_engine *e, const guest_request *r, const char *param, const wisp_report *report);
+void guest_put_ids(base_buffer *b, const char *name, const guest_tokens *tokens, size_t from);
+
+/* ---- clock.c ---- */
+uint64_t guest_now_ns(void);
+int64_t guest_wall_seconds(void);
+uint64_t guest_random_bits(void);
+
+/* ---- generate.c and inspect.c: one unit of work of a request; sets r->done ---- */
+wisp_status guest_prefill_unit(guest_engine *e, guest_request *r, bool *complete, wisp_report *report) WISP_MUST_USE;
+float *guest_read_logits(guest_engine *e, guest_request *r, wisp_report *report); /* NULL: failed */
+wisp_status guest_completion_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;
+wisp_status guest_logits_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;
+wisp_status guest_bench_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;
+wisp_status guest_tokenize_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;
+wisp_status guest_detokenize_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;
+
+#endif

@@ -1,0 +1,299 @@
+#include "guest/execute.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { LISTS = 4 };
+
+/* Commands with all symbols replaced, for one size of step. */
+typedef struct command_list {
+    uint32_t tokens, outputs;
+    uint32_t count;
+    wisp_cmd *cmds; /* NULL: none yet */
+} command_list;
+
+typedef struct sequence {
+    bool open;
+    uint32_t length, pages;
+} sequence;
+
+struct guest_executor {
+    const program *program;
+    const guest_device *device;
+    guest_limits limits;
+    uint32_t seq_pages, page_count;
+    uint32_t *handles;                        /* of the program's buffers; NULL: not allocated yet */
+    uint32_t role_handle[PROGRAM_ROLE_COUNT]; /* of the roles that occur once; 0: absent */
+    command_list lists[LISTS];
+    uint32_t next_list;
+    sequence *sequences;
+    int32_t *page_table; /* sequences x seq_pages; -1: none */
+    uint32_t *free_pages, free_count;
+    int32_t *ids, *numbers;          /* chunk: scratch for inputs */
+    int32_t last_sequence, last_out; /* what SEQS and OUT_ROWS hold, so as not to write it again */
+    uint32_t last_sequence_count;
+    bool table_changed;
+};
+
+wisp_status guest_executor_new(guest_executor **result, const program *p, const guest_device *device,
+                               guest_limits limits, wisp_report *report)
+{
+    guest_executor *x = base_calloc(1, sizeof *x);
+    if (!x) return base_fail(report, WISP_E_MEMORY, "out of memory");
+    x->program = p;
+    x->device = device;
+    x->limits = limits;
+    x->seq_pages = (limits.context + WISP_KV_PAGE - 1) / WISP_KV_PAGE;
+    x->page_count = x->seq_pages * limits.sequences;
+    x->sequences = base_calloc(limits.sequences, sizeof *x->sequences);
+    x->page_table = base_calloc(x->page_count, sizeof *x->page_table);
+    x->free_pages = base_calloc(x->page_count, sizeof *x->free_pages);
+    x->ids = base_calloc(limits.chunk, sizeof *x->ids);
+    x->numbers = base_calloc(limits.chunk, sizeof *x->numbers);
+    if (!x->sequences || !x->page_table || !x->free_pages || !x->ids || !x->numbers) {
+        guest_executor_free(x);
+        return base_fail(report, WISP_E_MEMORY, "out of memory");
+    }
+    for (uint32_t i = 0; i < x->page_count; i++) {
+        x->page_table[i] = -1;
+        x->free_pages[i] = x->page_count - 1 - i; /* the last one is taken first: page 0 */
+    }
+    x->free_count = x->page_count;
+    x->last_sequence = x->last_out = -1;
+    x->table_changed = true;
+    *result = x;
+    return WISP_OK;
+}
+
+static void free_buffers(guest_executor *x)
+{
+    for (uint32_t i = 0; x->handles && i < x->program->buffer_count; i++)
+        if (x->program->buffers[i].role != PROGRAM_ROLE_WEIGHTS && x->handles[i])
+            guest_device_free(x->device, x->handles[i]);
+    base_free(x->handles);
+    x->handles = NULL;
+}
+
+void guest_executor_free(guest_executor *x)
+{
+    if (!x) return;
+    free_buffers(x);
+    for (int i = 0; i < LISTS; i++)
+        base_free(x->lists[i].cmds);
+    base_free(x->sequences);
+    base_free(x->page_table);
+    base_free(x->free_pages);
+    base_free(x->ids);
+    base_free(x->numbers);
+    base_free(x);
+}
+
+/* ---- buffers ---- */
+
+static bool add_term(uint64_t *sum, uint64_t a, uint64_t b)
+{
+    uint64_t product;
+    return !__builtin_mul_overflow(a, b, &product) && !__builtin_add_overflow(*sum, product, sum);
+}
+
+static wisp_status allocate(guest_executor *x, uint32_t i, wisp_report *report)
+{
+    const program_buffer *b = &x->program->buffers[i];
+    if (b->role == PROGRAM_ROLE_WEIGHTS) {
+        x->handles[i] = guest_device_weights(x->device, b->index);
+        if (x->handles[i]) return WISP_OK;
+        const wisp_report *why = guest_portable_report();
+        if (!x->device->direct && why->status != WISP_OK) return base_fail(report, why->status, "%s", why->text);
+        return base_fail(report, WISP_E_INPUT, "the capsule has no weights number %u", (unsigned)b->index);
+    }
+    uint64_t bytes = b->fixed;
+    bool fits = add_term(&bytes, b->per_token, x->limits.chunk) && add_term(&bytes, b->per_output, 1) &&
+                add_term(&bytes, b->per_page, x->page_count) && add_term(&bytes, b->per_seq_page, x->page_count);
+    x->handles[i] = fits ? guest_device_alloc(x->device, bytes) : 0;
+    if (x->handles[i]) return WISP_OK;
+    return base_fail(
+        report, WISP_E_MEMORY,
+        "no memory for a buffer of %llu bytes with a context of %u (a smaller context or chunk needs less)",
+        (unsigned long long)bytes, (unsigned)x->limits.context);
+}
+
+static wisp_status allocate_all(guest_executor *x, wisp_report *report)
+{
+    if (x->handles) return WISP_OK;
+    x->handles = base_calloc(x->program->buffer_count, sizeof *x->handles);
+    if (!x->handles) return base_fail(report, WISP_E_MEMORY, "out of memory");
+    memset(x->role_handle, 0, sizeof x->role_handle);
+    for (uint32_t i = 0; i < x->program->buffer_count; i++) {
+        wisp_status status = allocate(x, i, report);
+        if (status != WISP_OK) {
+            free_buffers(x);
+            return status;
+        }
+        x->role_handle[x->program->buffers[i].role] = x->handles[i];
+    }
+    static const uint8_t needed[] = {PROGRAM_ROLE_TOKEN_IDS, PROGRAM_ROLE_POSITIONS, PROGRAM_ROLE_LOGITS};
+    for (size_t i = 0; i < sizeof needed; i++)
+        if (!x->role_handle[needed[i]])
+            return base_fail(report, WISP_E_INPUT, "the program has no buffer of role %d", needed[i]);
+    return WISP_OK;
+}
+
+/* ---- commands ---- */
+
+static uint32_t size_of(const guest_executor *x, uint32_t size, const command_list *l)
+{
+    switch (size) {
+    case PROGRAM_TOKENS:
+        return l->tokens;
+    case PROGRAM_OUTPUTS:
+        return l->outputs;
+    case PROGRAM_SEQUENCES:
+        return x->limits.sequences;
+    case PROGRAM_SEQ_PAGES:
+        return x->seq_pages;
+    case PROGRAM_KV_ROWS:
+        return x->page_count * WISP_KV_PAGE * x->program->kv_heads;
+    default:
+        return size;
+    }
+}
+
+/* False: the command only makes outputs, and none are wanted. */
+static bool instantiate(const guest_executor *x, wisp_cmd *cmd, const command_list *l)
+{
+    for (int i = 0; i < WISP_CMD_VIEWS; i++) {
+        wisp_view *v = &cmd->view[i];
+        if (v->buffer == 0) continue;
+        if (l->outputs == 0 && (v->rows == PROGRAM_OUTPUTS || v->cols == PROGRAM_OUTPUTS)) return false;
+        v->buffer = x->handles[v->buffer - 1];
+        if (v->cols >= PROGRAM_SYMBOL && v->stride == 0) v->stride = (uint64_t)size_of(x, v->cols, l) * 4;
+        v->rows = size_of(x, v->rows, l);
+        v->cols = size_of(x, v->cols, l);
+    }
+    return true;
+}
+
+static const command_list *list_for(guest_executor *x, uint32_t tokens, uint32_t outputs)
+{
+    for (int i = 0; i < LISTS; i++)
+        if (x->lists[i].cmds && x->lists[i].tokens == tokens && x->lists[i].outputs == outputs) return &x->lists[i];
+    command_list *l = &x->lists[x->next_list++ % LISTS];
+    if (!l->cmds) l->cmds = base_alloc(x->program->cmd_count * sizeof *l->cmds);
+    if (!l->cmds) return NULL;
+    *l = (command_list){.tokens = tokens, .outputs = outputs, .cmds = l->cmds};
+    for (uint32_t i = 0; i < x->program->cmd_count; i++) {
+        l->cmds[l->count] = x->program->cmds[i];
+        l->count += instantiate(x, &l->cmds[l->count], l);
+    }
+    return l;
+}
+
+/* ---- sequences ---- */
+
+int32_t guest_sequence_open(guest_executor *x)
+{
+    for (uint32_t i = 0; i < x->limits.sequences; i++) {
+        if (x->sequences[i].open) continue;
+        x->sequences[i] = (sequence){.open = true};
+        return (int32_t)i;
+    }
+    return -1;
+}
+
+void guest_sequence_close(guest_executor *x, int32_t number)
+{
+    sequence *s = &x->sequences[number];
+    int32_t *row = x->page_table + (size_t)number * x->seq_pages;
+    while (s->pages) {
+        x->free_pages[x->free_count++] = (uint32_t)row[--s->pages];
+        row[s->pages] = -1;
+    }
+    s->open = false;
+    x->table_changed = true;
+}
+
+uint32_t guest_sequence_length(const guest_executor *x, int32_t number)
+{
+    return x->sequences[number].length;
+}
+
+/* Pages for `length` positions; there are enough for every sequence's full context. */
+static void take_pages(guest_executor *x, int32_t number, uint32_t length)
+{
+    sequence *s = &x->sequences[number];
+    int32_t *row = x->page_table + (size_t)number * x->seq_pages;
+    for (uint32_t need = (length + WISP_KV_PAGE - 1) / WISP_KV_PAGE; s->pages < need; s->pages++) {
+        BASE_ASSERT(x->free_count > 0);
+        row[s->pages] = (int32_t)x->free_pages[--x->free_count];
+        x->table_changed = true;
+    }
+}
+
+/* ---- a step ---- */
+
+static wisp_status write_role(guest_executor *x, uint32_t role, const int32_t *values, uint32_t count,
+                              wisp_report *report)
+{
+    if (!x->role_handle[role]) return WISP_OK; /* a program may do without it */
+    return guest_device_write(x->device, x->role_handle[role], 0, values, count * 4, report);
+}
+
+static wisp_status write_inputs(guest_executor *x, int32_t number, const uint32_t *tokens, uint32_t count,
+                                bool want_output, wisp_report *report)
+{
+    const sequence *s = &x->sequences[number];
+    for (uint32_t i = 0; i < count; i++) {
+        x->ids[i] = (int32_t)tokens[i];
+        x->numbers[i] = (int32_t)(s->length + i);
+    }
+    BASE_TRY(write_role(x, PROGRAM_ROLE_TOKEN_IDS, x->ids, count, report));
+    BASE_TRY(write_role(x, PROGRAM_ROLE_POSITIONS, x->numbers, count, report));
+    if (x->last_sequence != number || x->last_sequence_count < count) {
+        for (uint32_t i = 0; i < count; i++)
+            x->numbers[i] = number;
+        BASE_TRY(write_role(x, PROGRAM_ROLE_SEQS, x->numbers, count, report));
+        x->last_sequence = number;
+        x->last_sequence_count = count;
+    }
+    int32_t out = (int32_t)count - 1;
+    if (want_output && x->last_out != out) {
+        BASE_TRY(write_role(x, PROGRAM_ROLE_OUT_ROWS, &out, 1, report));
+        x->last_out = out;
+    }
+    if (!x->table_changed) return WISP_OK;
+    BASE_TRY(write_role(x, PROGRAM_ROLE_PAGES, x->page_table, x->page_count, report));
+    x->table_changed = false;
+    return WISP_OK;
+}
+
+wisp_status guest_executor_step(guest_executor *x, int32_t number, const uint32_t *tokens, uint32_t count,
+                                bool want_output, wisp_report *report)
+{
+    sequence *s = &x->sequences[number];
+    BASE_ASSERT(s->open && count > 0 && count <= x->limits.chunk);
+    if (count > x->limits.context - s->length)
+        return base_fail(report, WISP_E_LIMIT, "the context of %u tokens is full", (unsigned)x->limits.context);
+    BASE_TRY(allocate_all(x, report));
+    take_pages(x, number, s->length + count);
+    BASE_TRY(write_inputs(x, number, tokens, count, want_output, report));
+    const command_list *l = list_for(x, count, want_output);
+    if (!l) return base_fail(report, WISP_E_MEMORY, "out of memory for a step's commands");
+    BASE_TRY(guest_device_submit(x->device, l->cmds, l->count, report));
+    s->length += count;
+    return WISP_OK;
+}
+
+wisp_status guest_executor_logits(guest_executor *x, float *logits, wisp_report *report)
+{
+    return guest_device_read(x->device, x->role_handle[PROGRAM_ROLE_LOGITS], 0, logits, x->program->vocab_size * 4,
+                             report);
+}
+
+wisp_status guest_executor_argmax(guest_executor *x, uint32_t *token, wisp_report *report)
+{
+    if (!x->role_handle[PROGRAM_ROLE_ARGMAX]) return base_fail(report, WISP_E_UNSUPPORTED, "the program has no argmax");
+    BASE_TRY(guest_device_read(x->device, x->role_handle[PROGRAM_ROLE_ARGMAX], 0, token, sizeof *token, report));
+    if (*token < x->program->vocab_size) return WISP_OK;
+    return base_fail(report, WISP_E_INPUT, "the program's argmax is out of range");
+}

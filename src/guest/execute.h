@@ -1,0 +1,34 @@
+/* The executor: a model's program with buffers, run step by step, and the KV cache's pages. */
+#ifndef GUEST_EXECUTE_H
+#define GUEST_EXECUTE_H
+#include "guest/access.h"
+#include "tensor/program.h"
+
+typedef struct guest_executor guest_executor;
+
+typedef struct guest_limits {
+    uint32_t context;   /* positions a sequence */
+    uint32_t chunk;     /* tokens a step */
+    uint32_t sequences; /* at the same time */
+} guest_limits;
+
+/* The program and the device must outlive it. Buffers are allocated at the first step. */
+wisp_status guest_executor_new(guest_executor **x, const program *p, const guest_device *device, guest_limits limits,
+                               wisp_report *report) WISP_MUST_USE;
+void guest_executor_free(guest_executor *x);
+
+/* A sequence's number, -1 if all are in use. Its pages are taken as it grows and go back when it is closed. */
+int32_t guest_sequence_open(guest_executor *x);
+void guest_sequence_close(guest_executor *x, int32_t sequence);
+
+/* Appends `count` (at most limits.chunk) tokens to the sequence and runs the model; with `want_output`, logits of the
+ * last one are there until the next step. Nothing is appended on failure. */
+wisp_status guest_executor_step(guest_executor *x, int32_t sequence, const uint32_t *tokens, uint32_t count,
+                                bool want_output, wisp_report *report) WISP_MUST_USE;
+uint32_t guest_sequence_length(const guest_executor *x, int32_t sequence);
+
+/* Of the last step with output. */
+wisp_status guest_executor_logits(guest_executor *x, float *logits, wisp_report *report) WISP_MUST_USE; /* vocab_size */
+wisp_status guest_executor_argmax(guest_executor *x, uint32_t *token, wisp_report *report) WISP_MUST_USE;
+
+#endif

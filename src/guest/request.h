@@ -1,0 +1,76 @@
+/* A request: what was asked (request.c reads it), and how far it has come (engine.c, generate.c, inspect.c). */
+#ifndef GUEST_REQUEST_H
+#define GUEST_REQUEST_H
+#include "base/json.h"
+#include "guest/execute.h"
+#include "guest/sample.h"
+#include "guest/tokenize.h"
+
+typedef enum guest_kind {
+    GUEST_COMPLETION,
+    GUEST_TOKENIZE,
+    GUEST_DETOKENIZE,
+    GUEST_LOGITS,
+    GUEST_BENCH,
+} guest_kind;
+
+enum { GUEST_STOPS_MAX = 16, GUEST_STOP_BYTES_MAX = 1024, GUEST_TOP_MAX = 1000 };
+
+/* Text on its way out: held back as long as it may be the beginning of a stop string. */
+typedef struct guest_output {
+    guest_detokenizer detokenizer;
+    base_buffer held, ready;
+    bool stopped; /* a stop string was found; it and what follows are gone */
+} guest_output;
+
+typedef struct guest_request {
+    struct guest_request *next;
+    int32_t id; /* 0: not accepted yet */
+    guest_kind kind;
+
+    /* as asked */
+    const char *text; /* prompt or text; NULL: token ids were given. In the document, only while reading */
+    uint32_t text_size;
+    guest_tokens tokens; /* prompt: given, or made of the text */
+    guest_sampling sampling;
+    bool random_seed;
+    uint32_t max_tokens;
+    bool stream, ignore_eos, special, add_special;
+    base_buffer stops[GUEST_STOPS_MAX];
+    uint32_t stop_count;
+    uint32_t top, greedy, chunk, prefill, generate;
+
+    /* underway */
+    int32_t sequence; /* -1: waiting */
+    bool done, cancelled;
+    uint32_t fed;       /* tokens of the prompt */
+    uint32_t generated; /* tokens chosen */
+    uint32_t last;      /* the one to feed next */
+    guest_sampler sampler;
+    guest_output output;
+    float *logits; /* vocab_size; NULL until needed */
+    uint64_t started_ns, prefill_ns, decode_ns;
+    int64_t created;
+    struct guest_digest *digest; /* logits */
+} guest_request;
+
+/* What the fields are checked against. */
+typedef struct guest_bounds {
+    uint32_t vocab_size, context, chunk;
+} guest_bounds;
+
+/* Reads and checks; on failure the report's text begins with the field's name, which *param names too (NULL: none). */
+wisp_status guest_request_read(guest_request *r, const base_json *root, const guest_bounds *bounds, const char **param,
+                               wisp_report *report) WISP_MUST_USE;
+void guest_request_fini(guest_request *r);
+
+/* A whole number or nothing (absent, null): for options too. */
+wisp_status guest_read_count(const base_json *object, const char *name, uint64_t least, uint64_t most, uint32_t *out,
+                             const char **param, wisp_report *report) WISP_MUST_USE;
+
+/* ---- output.c ---- */
+void guest_output_put(guest_output *o, uint32_t token, const guest_request *r);
+void guest_output_end(guest_output *o, const guest_request *r); /* nothing more will come */
+void guest_output_fini(guest_output *o);
+
+#endif
