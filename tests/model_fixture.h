@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "base/sha256.h"
 #include "capsule/capsule.h"
 #include "compile/gguf.h"
 
@@ -232,6 +233,64 @@ static inline base_buffer fixture_model(const fixture_llama *given)
 static inline base_span fixture_span(const base_buffer *b)
 {
     return (base_span){b->data, b->size};
+}
+
+/* ---- capsules, rebuilt around another manifest or a signature ---- */
+
+static inline void fixture_custom(base_buffer *b, const char *name, const void *content, size_t size)
+{
+    base_buffer payload = {0};
+    base_put_u8(&payload, (uint8_t)strlen(name));
+    base_put_text(&payload, name);
+    base_put(&payload, content, size);
+    fixture_section(b, 0, payload.data, payload.size);
+    base_buffer_fini(&payload);
+}
+
+/* A manifest text that ends before its "self": with the digest of what it says. */
+static inline void fixture_seal(base_buffer *text)
+{
+    uint8_t digest[32];
+    char hex[65];
+    base_put_text(text, ",\n\"self\":\"");
+    base_sha256_of(text->data, text->size, digest);
+    base_hex(digest, sizeof digest, hex);
+    base_put_text(text, hex);
+    base_put_text(text, "\"}\n");
+}
+
+/* The text up to, not with, its "self". */
+static inline base_span fixture_unsealed(base_span manifest)
+{
+    return (base_span){manifest.data, manifest.size - 77};
+}
+
+/* `c` with that manifest, after a signature section if there is one; padding as it must be. */
+static inline base_buffer fixture_rebuild(const capsule *c, base_span manifest, base_span signature)
+{
+    base_buffer b = {0};
+    uint64_t moved = 0; /* all that follows a pad moves by a multiple of 4096 */
+    base_put(&b, "\0asm\1\0\0", 8);
+    if (signature.data) fixture_custom(&b, "signature", signature.data, signature.size);
+    fixture_custom(&b, "wisp.manifest", manifest.data, manifest.size);
+    for (uint32_t i = c->has_signature ? 2 : 1; i < c->section_count; i++) {
+        const capsule_section *s = &c->sections[i];
+        if (moved || s->name.size != 8 || memcmp(s->name.data, "wisp.pad", 8) != 0) {
+            base_put(&b, s->whole.data, s->whole.size);
+            continue;
+        }
+        uint64_t old_end = (uint64_t)(s->whole.data - c->file.data) + s->whole.size, head = 15;
+        uint64_t fill = (old_end - b.size - head) % 4096;
+        base_put_u8(&b, 0); /* id, then a size of fixed width, then the name */
+        for (int k = 0; k < 5; k++)
+            base_put_u8(&b, (uint8_t)((9 + fill) >> (7 * k) & 0x7f) | (k < 4 ? 0x80 : 0));
+        base_put_u8(&b, 8);
+        base_put_text(&b, "wisp.pad");
+        base_put_zeros(&b, fill);
+        moved = 1;
+    }
+    BASE_ASSERT(!b.failed);
+    return b;
 }
 
 #endif
