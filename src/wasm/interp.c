@@ -29,9 +29,13 @@ static inline uint64_t leb_nocheck(const uint8_t **pc)
 
 static inline int64_t leb_signed_nocheck(const uint8_t **pc)
 {
+    uint8_t byte = **pc;
+    if (WASM_LIKELY(byte < 0x80)) { /* -64 to 63, the commonest constants */
+        ++*pc;
+        return (int64_t)((uint64_t)byte << 57) >> 57;
+    }
     uint64_t v = 0;
     unsigned shift = 0;
-    uint8_t byte;
     do {
         byte = *(*pc)++;
         v |= (uint64_t)(byte & 0x7f) << shift;
@@ -40,6 +44,28 @@ static inline int64_t leb_signed_nocheck(const uint8_t **pc)
     if (shift < 64 && byte & 0x40) v |= ~(uint64_t)0 << shift;
     return (int64_t)v;
 }
+
+/* The loop's `pc` must stay in a register, so its address is never taken: these work on a copy. */
+#define LEB                                                                                                            \
+    ({                                                                                                                 \
+        const uint8_t *copy_ = pc;                                                                                     \
+        uint64_t value_ = leb_nocheck(&copy_);                                                                         \
+        pc = copy_;                                                                                                    \
+        value_;                                                                                                        \
+    })
+#define LEB_SIGNED                                                                                                     \
+    ({                                                                                                                 \
+        const uint8_t *copy_ = pc;                                                                                     \
+        int64_t value_ = leb_signed_nocheck(&copy_);                                                                   \
+        pc = copy_;                                                                                                    \
+        value_;                                                                                                        \
+    })
+#define SKIP(what)                                                                                                     \
+    do {                                                                                                               \
+        const uint8_t *copy_ = pc;                                                                                     \
+        what(&copy_);                                                                                                  \
+        pc = copy_;                                                                                                    \
+    } while (0)
 
 static inline void skip_leb_nocheck(const uint8_t **pc)
 {
@@ -81,7 +107,9 @@ static __attribute__((noinline)) uint8_t *address_slow(const wasm_instance *I, c
             p = mem + at_;                                                                                             \
             pc = after_;                                                                                               \
         } else {                                                                                                       \
-            p = address_slow(I, &pc, (index), size);                                                                   \
+            after_ = pc;                                                                                               \
+            p = address_slow(I, &after_, (index), size);                                                               \
+            pc = after_;                                                                                               \
             if (!p) TRAP(MEMORY);                                                                                      \
         }                                                                                                              \
     }
@@ -110,12 +138,29 @@ static __attribute__((noinline)) uint8_t *address_slow(const wasm_instance *I, c
 #define TYPE_Fbits uint64_t
 #define TYPE_v v128
 
+/* Slots are written 8 bytes at a time by scalar code and 16 at a time by vector code. A 16-byte load just after an 8-byte
+ * store waits for the cache (the store buffer cannot forward it), which costs more than the instruction itself; hence:
+ * copies in functions without vectors move 8 bytes, in others the local's kind decides, and where it is not known two
+ * halves are moved. The asm keeps the compiler from joining them. */
+static inline void copy_slot(wasm_value *to, const wasm_value *from)
+{
+    uint64_t low = from->words[0], high = from->words[1];
+    __asm__("" : "+r"(low));
+    to->words[0] = low;
+    to->words[1] = high;
+}
+
+static inline bool is_wide_local(const wasm_code *code, uint64_t index)
+{
+    return index >= WASM_LOCAL_KINDS || code->local_kinds[index];
+}
+
 /* A branch carries `keep` values over `drop` others. */
 static inline wasm_value *unwind_operands(wasm_value *sp, const wasm_branch *b)
 {
     if (WASM_LIKELY(b->drop == 0)) return sp;
     wasm_value *to = sp - b->keep - b->drop;
-    if (b->keep == 1) *to = sp[-1];
+    if (b->keep == 1) copy_slot(to, sp - 1);
     else if (b->keep) memmove(to, sp - b->keep, b->keep * sizeof *sp);
     return to + b->keep;
 }
@@ -153,30 +198,24 @@ static inline wasm_value *unwind_operands(wasm_value *sp, const wasm_branch *b)
         pc = frame->pc;                                                                                                \
         st = frame->st;                                                                                                \
         end = frame->code->end;                                                                                        \
+        labels = frame->code->vectors ? vector_labels : scalar_labels;                                                                                      \
         LOAD_INSTANCE;                                                                                                 \
     } while (0)
 
 /* A named exception to the budget of lines: one function, so that the state stays in registers. */
 wisp_status wasm_interpret(wasm_store *S)
 {
-    static const void *const labels[0x200 + 0x120] = {
-        [0xfc] = &&prefix_fc,
-        [0xfd] = &&prefix_fd,
-#define LABEL(code, name) [SLOT(code)] = &&op_##name,
-#define WASM_UN(code, name, text, a, r, value) LABEL(code, name)
-#define WASM_BIN(code, name, text, a, b, r, value) LABEL(code, name)
-#define WASM_TRI(code, name, text, a, b, c, r, value) LABEL(code, name)
-#define WASM_UN_TRAP(code, name, text, a, r, check, value) LABEL(code, name)
-#define WASM_BIN_TRAP(code, name, text, a, b, r, check, value) LABEL(code, name)
-#define WASM_LOAD(code, name, text, r, align, type, value) LABEL(code, name)
-#define WASM_STORE(code, name, text, a, align, type, value) LABEL(code, name)
-#define WASM_EXTRACT(code, name, text, lanes, r, value) LABEL(code, name)
-#define WASM_REPLACE(code, name, text, lanes, a, type) LABEL(code, name)
-#define WASM_LOAD_LANE(code, name, text, align, type) LABEL(code, name)
-#define WASM_STORE_LANE(code, name, text, align, type) LABEL(code, name)
-#define WASM_OP(code, name, text, imm, signature) LABEL(code, name)
-#include "wasm/opcodes.def"
+    static const void *const scalar_labels[0x200 + 0x120] = {
+#define LOCAL_LABEL(code, name) LABEL(code, name)
+#include "wasm/labels.h"
+#undef LOCAL_LABEL
     };
+    static const void *const vector_labels[0x200 + 0x120] = {
+#define LOCAL_LABEL(code, name) LABEL(code, name##_wide)
+#include "wasm/labels.h"
+#undef LOCAL_LABEL
+    };
+    const void *const *labels;
     const uint32_t base = S->depth - 1;
     wisp_status status;
     wasm_frame *frame;
@@ -193,11 +232,11 @@ wisp_status wasm_interpret(wasm_store *S)
     NEXT;
 
 prefix_fc : {
-    uint64_t sub = leb_nocheck(&pc);
+    uint64_t sub = LEB;
     goto *labels[0x100 + sub];
 }
 prefix_fd : {
-    uint64_t sub = leb_nocheck(&pc);
+    uint64_t sub = LEB;
     goto *labels[0x200 + sub];
 }
 
@@ -304,16 +343,17 @@ prefix_fd : {
         NEXT;                                                                                                          \
     }
 #define WASM_OP(code, name, text, imm, signature)
+#define WASM_LOCAL_OP(code, name, text, imm, signature)
 #include "wasm/opcodes.def"
 
     /* ---- constants ---- */
 
 op_i32_const:
-    SET_i(sp, leb_signed_nocheck(&pc));
+    SET_i(sp, LEB_SIGNED);
     sp++;
     NEXT;
 op_i64_const:
-    SET_I(sp, (uint64_t)leb_signed_nocheck(&pc));
+    SET_I(sp, (uint64_t)LEB_SIGNED);
     sp++;
     NEXT;
 op_f32_const:
@@ -350,13 +390,13 @@ op_nop:
     NEXT;
 op_block:
 op_loop:
-    skip_block_type_nocheck(&pc);
+    SKIP(skip_block_type_nocheck);
     NEXT;
 op_if:
     sp--;
     if (sp->u32) {
         st++;
-        skip_block_type_nocheck(&pc);
+        SKIP(skip_block_type_nocheck);
     } else {
         pc += st->pc;
         st += st->st;
@@ -378,7 +418,7 @@ op_br_if:
         BRANCH(st);
     } else {
         st++;
-        skip_leb_nocheck(&pc);
+        SKIP(skip_leb_nocheck);
     }
     NEXT;
 op_br_table : {
@@ -390,7 +430,7 @@ op_br_table : {
 }
 op_return : {
     const uint32_t n = frame->code->results;
-    if (n == 1) *fp = sp[-1];
+    if (n == 1) copy_slot(fp, sp - 1);
     else if (n) memmove(fp, sp - n, n * sizeof *sp);
     sp = fp + n;
     if (--S->depth == base) return WISP_OK;
@@ -398,7 +438,7 @@ op_return : {
     NEXT;
 }
 op_call:
-    callee = I->funcs[leb_nocheck(&pc)];
+    callee = I->funcs[LEB];
 do_call:
     TICK;
     frame->pc = pc;
@@ -415,7 +455,7 @@ do_call:
     LOAD_INSTANCE;
     NEXT;
 op_return_call:
-    callee = I->funcs[leb_nocheck(&pc)];
+    callee = I->funcs[LEB];
 do_tail_call:
     TICK;
     frame->pc = pc;
@@ -434,8 +474,8 @@ do_tail_call:
 op_call_indirect:
 op_return_call_indirect : {
     const bool tail = pc[-1] == 0x13;
-    const uint32_t type_id = I->type_ids[leb_nocheck(&pc)];
-    const wasm_table *table = I->tables[leb_nocheck(&pc)];
+    const uint32_t type_id = I->type_ids[LEB];
+    const wasm_table *table = I->tables[LEB];
     const uint64_t index = (--sp)->u64;
     if (WASM_UNLIKELY(index >= table->size)) TRAP(UNDEFINED);
     callee = table->items[index];
@@ -448,7 +488,7 @@ op_return_call_indirect : {
     /* ---- references, parametric, variables ---- */
 
 op_ref_null:
-    skip_leb_nocheck(&pc);
+    SKIP(skip_leb_nocheck);
     sp->u64 = 0;
     sp->ref = NULL;
     sp++;
@@ -457,78 +497,102 @@ op_ref_is_null:
     SET_i(sp - 1, sp[-1].ref == NULL);
     NEXT;
 op_ref_func:
-    sp->ref = I->funcs[leb_nocheck(&pc)];
+    sp->ref = I->funcs[LEB];
     sp++;
     NEXT;
 op_drop:
     sp--;
     NEXT;
 op_select_t:
-    skip_leb_nocheck(&pc); /* the count, 1 */
-    skip_block_type_nocheck(&pc);
+    SKIP(skip_leb_nocheck); /* the count, 1 */
+    SKIP(skip_block_type_nocheck);
 op_select:
     sp -= 2;
-    if (!sp[1].u32) sp[-1] = sp[0];
+    if (!sp[1].u32) copy_slot(sp - 1, sp);
     NEXT;
 op_local_get:
-    *sp++ = fp[leb_nocheck(&pc)];
+    sp->u64 = fp[LEB].u64;
+    sp++;
     NEXT;
 op_local_set:
-    fp[leb_nocheck(&pc)] = *--sp;
+    sp--;
+    fp[LEB].u64 = sp->u64;
     NEXT;
 op_local_tee:
-    fp[leb_nocheck(&pc)] = sp[-1];
+    fp[LEB].u64 = sp[-1].u64;
     NEXT;
+op_local_get_wide : {
+    const uint64_t index = LEB;
+    if (is_wide_local(frame->code, index)) *sp = fp[index];
+    else sp->u64 = fp[index].u64;
+    sp++;
+    NEXT;
+}
+op_local_set_wide : {
+    const uint64_t index = LEB;
+    sp--;
+    if (is_wide_local(frame->code, index)) fp[index] = *sp;
+    else fp[index].u64 = sp->u64;
+    NEXT;
+}
+op_local_tee_wide : {
+    const uint64_t index = LEB;
+    if (is_wide_local(frame->code, index)) fp[index] = sp[-1];
+    else fp[index].u64 = sp[-1].u64;
+    NEXT;
+}
 op_global_get:
-    *sp++ = I->globals[leb_nocheck(&pc)]->value;
+    copy_slot(sp, &I->globals[LEB]->value);
+    sp++;
     NEXT;
 op_global_set:
-    I->globals[leb_nocheck(&pc)]->value = *--sp;
+    sp--;
+    copy_slot(&I->globals[LEB]->value, sp);
     NEXT;
 
     /* ---- tables ---- */
 
 op_table_get : {
-    const wasm_table *table = I->tables[leb_nocheck(&pc)];
+    const wasm_table *table = I->tables[LEB];
     if (sp[-1].u64 >= table->size) TRAP(TABLE);
     sp[-1].ref = table->items[sp[-1].u64];
     NEXT;
 }
 op_table_set : {
-    const wasm_table *table = I->tables[leb_nocheck(&pc)];
+    const wasm_table *table = I->tables[LEB];
     sp -= 2;
     if (sp[0].u64 >= table->size) TRAP(TABLE);
     table->items[sp[0].u64] = sp[1].ref;
     NEXT;
 }
 op_table_init : {
-    const uint32_t elem = (uint32_t)leb_nocheck(&pc), table = (uint32_t)leb_nocheck(&pc);
+    const uint32_t elem = (uint32_t)LEB, table = (uint32_t)LEB;
     sp -= 3;
     if (!wasm_table_init(I, table, elem, sp[0].u64, sp[1].u64, sp[2].u64)) TRAP(TABLE);
     NEXT;
 }
 op_elem_drop:
-    I->elems[leb_nocheck(&pc)].count = 0;
+    I->elems[LEB].count = 0;
     NEXT;
 op_table_copy : {
-    wasm_table *to = I->tables[leb_nocheck(&pc)], *from = I->tables[leb_nocheck(&pc)];
+    wasm_table *to = I->tables[LEB], *from = I->tables[LEB];
     sp -= 3;
     if (!wasm_table_copy(to, from, sp[0].u64, sp[1].u64, sp[2].u64)) TRAP(TABLE);
     NEXT;
 }
 op_table_grow : {
-    wasm_table *table = I->tables[leb_nocheck(&pc)];
+    wasm_table *table = I->tables[LEB];
     sp--;
     uint64_t old = wasm_table_grow(table, sp[0].u64, sp[-1].ref);
     sp[-1].u64 = table->range.is64 ? old : (uint32_t)old;
     NEXT;
 }
 op_table_size:
-    sp->u64 = I->tables[leb_nocheck(&pc)]->size;
+    sp->u64 = I->tables[LEB]->size;
     sp++;
     NEXT;
 op_table_fill : {
-    wasm_table *table = I->tables[leb_nocheck(&pc)];
+    wasm_table *table = I->tables[LEB];
     sp -= 3;
     if (!wasm_table_fill(table, sp[0].u64, sp[1].ref, sp[2].u64)) TRAP(TABLE);
     NEXT;
@@ -537,33 +601,33 @@ op_table_fill : {
     /* ---- memories ---- */
 
 op_memory_size:
-    sp->u64 = I->memories[leb_nocheck(&pc)]->size / WASM_PAGE;
+    sp->u64 = I->memories[LEB]->size / WASM_PAGE;
     sp++;
     NEXT;
 op_memory_grow : {
-    wasm_memory *memory = I->memories[leb_nocheck(&pc)];
+    wasm_memory *memory = I->memories[LEB];
     uint64_t old = wasm_memory_grow(memory, sp[-1].u64);
     sp[-1].u64 = memory->range.is64 ? old : (uint32_t)old;
     LOAD_INSTANCE;
     NEXT;
 }
 op_memory_init : {
-    const uint32_t data = (uint32_t)leb_nocheck(&pc), memory = (uint32_t)leb_nocheck(&pc);
+    const uint32_t data = (uint32_t)LEB, memory = (uint32_t)LEB;
     sp -= 3;
     if (!wasm_memory_init(I, memory, data, sp[0].u64, sp[1].u64, sp[2].u64)) TRAP(MEMORY);
     NEXT;
 }
 op_data_drop:
-    I->data_sizes[leb_nocheck(&pc)] = 0;
+    I->data_sizes[LEB] = 0;
     NEXT;
 op_memory_copy : {
-    wasm_memory *to = I->memories[leb_nocheck(&pc)], *from = I->memories[leb_nocheck(&pc)];
+    wasm_memory *to = I->memories[LEB], *from = I->memories[LEB];
     sp -= 3;
     if (!wasm_memory_copy(to, from, sp[0].u64, sp[1].u64, sp[2].u64)) TRAP(MEMORY);
     NEXT;
 }
 op_memory_fill : {
-    wasm_memory *memory = I->memories[leb_nocheck(&pc)];
+    wasm_memory *memory = I->memories[LEB];
     sp -= 3;
     if (!wasm_memory_fill(memory, sp[0].u64, (uint8_t)sp[1].u32, sp[2].u64)) TRAP(MEMORY);
     NEXT;

@@ -27,12 +27,16 @@ typedef struct wasm_branch {
     uint32_t drop; /* values under them that go */
 } wasm_branch;
 
+enum { WASM_LOCAL_KINDS = 128 };
+
 /* Code ready to run: a function's body or a constant expression. */
 typedef struct wasm_code {
     const uint8_t *start, *end; /* first instruction; after the final `end` */
     size_t branch;              /* index of its first entry in the module's table */
     uint32_t params, results, locals; /* slots; locals without parameters */
     uint32_t operands;          /* greatest height */
+    bool vectors;               /* a v128 among its locals or operands */
+    const uint8_t *local_kinds; /* then: 1 for a v128, of the first WASM_LOCAL_KINDS locals; others may be either */
     base_span body;             /* locals declarations too */
 } wasm_code;
 

@@ -20,6 +20,7 @@ wisp_status wasm_push(wasm_validator *v, wasm_type type)
                          v->operand_count);
     if (!BASE_GROW(v->operands, v->operand_capacity, v->operand_count + 1)) return out_of_memory(v);
     v->operands[v->operand_count++] = type;
+    v->vectors |= type == WASM_V128;
     if (v->operand_count > v->greatest) v->greatest = (uint32_t)v->operand_count;
     return WISP_OK;
 }
@@ -383,6 +384,22 @@ static wisp_status validate_code(wasm_validator *v)
     return WISP_OK;
 }
 
+/* Only the first few locals are described, so that a file of a few bytes cannot ask for much memory. */
+static wisp_status describe_locals(wasm_validator *v, wasm_code *code)
+{
+    uint32_t count = v->local_count < WASM_LOCAL_KINDS ? v->local_count : WASM_LOCAL_KINDS;
+    for (uint32_t i = 0; i < v->local_count; i++)
+        v->vectors |= v->locals[i] == WASM_V128;
+    code->vectors = v->vectors;
+    if (!code->vectors) return WISP_OK;
+    uint8_t *kinds = wasm_arena_array(&v->d->m->arena, count, 1);
+    if (!kinds) return out_of_memory(v);
+    for (uint32_t i = 0; i < count; i++)
+        kinds[i] = v->locals[i] == WASM_V128;
+    code->local_kinds = kinds;
+    return WISP_OK;
+}
+
 static wisp_status validate_body(wasm_decoder *d, wasm_code *code, const wasm_functype *type, const wasm_type *locals,
                                  bool constant)
 {
@@ -393,6 +410,7 @@ static wisp_status validate_body(wasm_decoder *d, wasm_code *code, const wasm_fu
     v->locals = locals;
     v->local_count = code->params + code->locals;
     v->greatest = 0;
+    v->vectors = false;
     v->operand_count = v->control_count = 0;
     v->type = type;
     v->start = code->start = d->r.at;
@@ -403,7 +421,7 @@ static wisp_status validate_body(wasm_decoder *d, wasm_code *code, const wasm_fu
     BASE_TRY(validate_code(v));
     code->end = d->r.at;
     code->operands = v->greatest;
-    return WISP_OK;
+    return describe_locals(v, code);
 }
 
 wisp_status wasm_validate_function(wasm_decoder *d, wasm_code *code, const wasm_functype *type, const wasm_type *locals)

@@ -31,6 +31,7 @@ static const wasm_op_info ops[0x200 + 0x120] = {
 #define WASM_LOAD_LANE(code, name, text, align, type) INFO(code, text, MEMARG_LANE, align, "av:v")
 #define WASM_STORE_LANE(code, name, text, align, type) INFO(code, text, MEMARG_LANE, align, "av:")
 #define WASM_OP(code, name, text, imm, signature) INFO(code, text, imm, 0, signature)
+#define WASM_LOCAL_OP(code, name, text, imm, signature) INFO(code, text, imm, 0, signature)
 #include "wasm/opcodes.def"
 };
 

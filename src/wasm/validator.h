@@ -29,7 +29,7 @@ typedef struct wasm_validator {
     const wasm_functype *type;
     const uint8_t *start;
     size_t first_branch;
-    bool constant;
+    bool constant, vectors;
 } wasm_validator;
 
 wisp_status wasm_push(wasm_validator *v, wasm_type type);
