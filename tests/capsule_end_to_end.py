@@ -145,7 +145,7 @@ def family(folder):
     expand = SHARED / "models" / "arch" / "expand.py"
     names = ["llama", "llama-tied", "llama3-ropefreqs"]
     for kind in ("f32", "f16", "bf16"):
-        made = subprocess.run(["/usr/bin/python3", expand, folder, *names, "--type", kind], capture_output=True, text=True)
+        made = subprocess.run(["/usr/bin/python3", expand, "--type", kind, folder, *names], capture_output=True, text=True)
         if made.returncode:
             print("SKIP models/arch: expand.py does not run here (python3-numpy missing?)")
             return

@@ -18,6 +18,8 @@ pkg-config: finds libraries
 python3: build scripts and tests
 libcmocka-dev: unit tests
 qemu-user: kernel tests on older CPU models
+python3-numpy: expands the random test models
+unicode-data: general categories for the pre-tokenizers
 nodejs: runs the same capsule in another engine
 '
 list=$(printf '%s' "$packages" | sed '/^$/d')

@@ -38,11 +38,20 @@ static wisp_status open_model(wisp_capsule *c, const char *path, const wisp_open
     return open_parsed(c, (base_span){c->map.data, c->map.size}, report);
 }
 
+/* In pages of its own, since a capsule's alignments count from the start of a page, as in a mapped file. */
 static wisp_status open_vocabulary(wisp_capsule *c, const os_map *model, const char *path, wisp_report *report)
 {
+    base_buffer bytes = {0};
     compile_options options = {.engine = host_engine(), .engine_version = WISP_VERSION};
-    BASE_TRY(compile_to_memory(&c->memory, (base_span){model->data, model->size}, path, &options, report));
-    return open_parsed(c, (base_span){c->memory.data, c->memory.size}, report);
+    wisp_status status = compile_to_memory(&bytes, (base_span){model->data, model->size}, path, &options, report);
+    if (status == WISP_OK && !(c->pages = os_pages(bytes.size, false)))
+        status = base_fail(report, WISP_E_MEMORY, "%s: out of memory", path);
+    if (status == WISP_OK) {
+        c->pages_size = bytes.size;
+        memcpy(c->pages, bytes.data, bytes.size);
+    }
+    base_buffer_fini(&bytes);
+    return status == WISP_OK ? open_parsed(c, (base_span){c->pages, c->pages_size}, report) : status;
 }
 
 static wisp_status open_file(wisp_capsule *c, const char *path, const wisp_open_options *options, wisp_report *report)
@@ -84,7 +93,7 @@ void wisp_close(wisp_capsule *c)
     wasm_module_free(c->module);
     capsule_close(&c->parsed);
     os_unmap(&c->map);
-    base_buffer_fini(&c->memory);
+    os_release(c->pages, c->pages_size);
     base_free(c);
 }
 

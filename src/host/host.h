@@ -10,7 +10,8 @@
 
 struct wisp_capsule {
     os_map map;          /* the capsule's file, or … */
-    base_buffer memory;  /* … a capsule compiled into memory (a vocabulary only) */
+    uint8_t *pages;      /* … a capsule compiled into memory (a vocabulary only) */
+    size_t pages_size;
     capsule parsed;
     wasm_module *module; /* borrows the bytes above */
 };
