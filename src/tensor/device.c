@@ -30,6 +30,8 @@ static void release(tensor_device *d, tensor_buffer *b)
     base_free(b->owned);
     base_discharge(d->budget, b->charged);
     *b = (tensor_buffer){0};
+    const size_t slot = (size_t)(b - d->buffers);
+    if (slot < d->first_free) d->first_free = slot;
 }
 
 void tensor_device_free(tensor_device *d)
@@ -47,8 +49,8 @@ void tensor_device_free(tensor_device *d)
 /* A free slot's index + 1, 0 if there is none. */
 static uint32_t new_slot(tensor_device *d)
 {
-    for (size_t i = 0; i < d->buffer_count; i++)
-        if (!d->buffers[i].data) return (uint32_t)i + 1;
+    for (; d->first_free < d->buffer_count; d->first_free++)
+        if (!d->buffers[d->first_free].data) return (uint32_t)d->first_free + 1;
     if (d->buffer_count == TENSOR_BUFFERS_MAX) return 0;
     if (!BASE_GROW(d->buffers, d->buffer_capacity, d->buffer_count + 1)) return 0;
     d->buffers[d->buffer_count++] = (tensor_buffer){0};

@@ -9,7 +9,7 @@ enum {
     TENSOR_BUFFERS_MAX = 1 << 16,
     TENSOR_COMMANDS_MAX = 1 << 20,
     TENSOR_THREADS_MAX = 1024,
-    TENSOR_BUFFER_COST = 128, /* bytes charged for a buffer besides its content, so that empty ones are not free */
+    TENSOR_BUFFER_COST = 192, /* bytes charged for a buffer besides its content, so that empty ones are not free */
 };
 
 typedef struct tensor_buffer {
@@ -84,7 +84,8 @@ struct tensor_device {
     base_budget *budget;
     tensor_buffer *buffers; /* handle h is buffers[h - 1] */
     size_t buffer_count, buffer_capacity;
-    uint64_t serial; /* of submits */
+    size_t first_free; /* no slot below it is free */
+    uint64_t serial;   /* of submits */
     tensor_op_rules rules;
     tensor_task *tasks;
     size_t task_count, task_capacity;

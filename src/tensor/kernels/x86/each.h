@@ -2,6 +2,7 @@
 #ifndef TENSOR_EACH_H
 #define TENSOR_EACH_H
 
+/* Arrays have 8 elements even where a tile has 4: the branches for t >= T are dropped, but they are compiled. */
 #define INLINE static inline __attribute__((always_inline))
 
 /* The statements for t = 0 … T - 1, unrolled by the preprocessor: with constant indices the compiler keeps arrays of

@@ -66,7 +66,7 @@ INLINE void nibbles_dot(const uint8_t *units, const uint8_t *a, const size_t str
 INLINE void q4_0_block(const part *p, const uint8_t *scales, const uint8_t *units, const uint8_t *panel, __m256 *acc,
                        const int T)
 {
-    __m256i sum[4];
+    __m256i sum[8];
     nibbles_dot(units + 32 * p->half, panel + 32 * p->first, 32, sum, T);
     const __m256 d = f16_at(scales + 16 * p->half);
     const uint8_t *da = panel + 32 * p->P + 4 * p->first, *zero = da + 4 * p->P; /* -8 * sum */
@@ -78,7 +78,7 @@ INLINE void q4_0_block(const part *p, const uint8_t *scales, const uint8_t *unit
 INLINE void q4_0_tile(const tensor_matmul_args *a, uint32_t first, uint32_t half, const int T)
 {
     part p = part_of(a, first, half);
-    __m256 acc[4];
+    __m256 acc[8];
     EACH(T, acc[t] = _mm256_setzero_ps());
     uint32_t blocks = a->k / 32;
     for (; blocks >= 2; blocks -= 2, p.w += 576, p.panel += 80 * p.P) {
@@ -95,7 +95,7 @@ INLINE void q8_0_block(const part *p, const uint8_t *scales, const uint8_t *unit
 {
     const __m256i ones = _mm256_set1_epi16(1);
     const uint8_t *a = panel + 32 * p->first, *da = panel + 32 * p->P + 4 * p->first;
-    __m256i sum[4];
+    __m256i sum[8];
     EACH(T, sum[t] = _mm256_setzero_si256());
     for (int c = 0; c < 8; c++) {
         const __m256i w = load(units + 64 * c + 32 * p->half), magnitude = _mm256_abs_epi8(w);
@@ -109,7 +109,7 @@ INLINE void q8_0_block(const part *p, const uint8_t *scales, const uint8_t *unit
 INLINE void q8_0_tile(const tensor_matmul_args *a, uint32_t first, uint32_t half, const int T)
 {
     part p = part_of(a, first, half);
-    __m256 acc[4];
+    __m256 acc[8];
     EACH(T, acc[t] = _mm256_setzero_ps());
     uint32_t blocks = a->k / 32;
     for (; blocks >= 2; blocks -= 2, p.w += 1088, p.panel += 80 * p.P) {
@@ -139,7 +139,7 @@ INLINE void q4_k_mins(const part *p, const uint8_t *w, const uint8_t *panel, __m
 {
     const uint8_t *da = panel + 256 * p->P + 4 * p->first, *sums = panel + 260 * p->P + 16 * p->first;
     const __m256 dmin = f16_at(w + 32 + 16 * p->half);
-    __m256i msum[4];
+    __m256i msum[8];
     EACH(T, msum[t] = _mm256_setzero_si256());
     for (int j = 0; j < 4; j++) {
         const uint8_t *mins = w + 80 + 64 * j + 8 * p->half;
@@ -154,13 +154,13 @@ INLINE void q4_k_mins(const part *p, const uint8_t *w, const uint8_t *panel, __m
 INLINE void q4_k_tile(const tensor_matmul_args *a, uint32_t first, uint32_t half, const int T)
 {
     part p = part_of(a, first, half);
-    __m256 acc[4];
+    __m256 acc[8];
     EACH(T, acc[t] = _mm256_setzero_ps());
     for (uint32_t b = a->k / 256; b; b--, p.w += TENSOR_Q4_K_GROUP, p.panel += 308 * p.P) {
-        __m256i isum[4];
+        __m256i isum[8];
         EACH(T, isum[t] = _mm256_setzero_si256());
         for (int j = 0; j < 8; j++) {
-            __m256i sum[4];
+            __m256i sum[8];
             nibbles_dot(p.w + 320 + 256 * j + 32 * half, p.panel + 256 * first + 32 * j, 256, sum, T);
             const __m256i one = u8_at(p.w + 64 + 32 * j + 8 * half), scale = pairs(one, one);
             EACH(T, isum[t] = _mm256_add_epi32(isum[t], _mm256_madd_epi16(sum[t], scale)));
@@ -201,10 +201,10 @@ INLINE void q6_k_zero(const part *p, const uint8_t *w, const uint8_t *panel, __m
 INLINE void q6_k_tile(const tensor_matmul_args *a, uint32_t first, uint32_t half, const int T)
 {
     part p = part_of(a, first, half);
-    __m256 acc[4];
+    __m256 acc[8];
     EACH(T, acc[t] = _mm256_setzero_ps());
     for (uint32_t b = a->k / 256; b; b--, p.w += TENSOR_Q6_K_GROUP, p.panel += 308 * p.P) {
-        __m256i isum[4];
+        __m256i isum[8];
         q6_k_zero(&p, p.w, p.panel, isum, T);
         for (int j = 0; j < 16; j++) {
             const __m256i one = s8_at(p.w + 64 + 16 * j + 8 * half), scale = pairs(one, one);
