@@ -464,33 +464,54 @@ static bool selected(const char *name, char **only, int count)
     return count == 0;
 }
 
+typedef struct totals {
+    tally all, by[PROPOSALS];
+    char **only;
+    int only_count;
+    bool verbose;
+} totals;
+
+/* A folder X that holds X.json is a script; any other is searched for scripts. */
+static void run_folder(const char *folder, const char *name, totals *t)
+{
+    char path[2048];
+    os_file_info info;
+    snprintf(path, sizeof path, "%s/%s.json", folder, name);
+    if (os_stat(path, &info)) {
+        if (!selected(name, t->only, t->only_count)) return;
+        tally one = run_script(folder, name, t->verbose);
+        if (one.skipped)
+            printf("%-32s skipped %u of %u\n", name, one.skipped, one.skipped + one.passed + one.failed);
+        add(&t->by[proposal_of(name)], one);
+        add(&t->all, one);
+        return;
+    }
+    DIR *directory = opendir(folder);
+    if (!directory) return;
+    char *names[1000];
+    unsigned count = 0;
+    for (struct dirent *e; (e = readdir(directory)) && count < 1000;)
+        if (e->d_name[0] != '.' && e->d_type == DT_DIR) names[count++] = strdup(e->d_name);
+    closedir(directory);
+    qsort(names, count, sizeof *names, compare);
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        run_folder(path, names[i], t);
+        free(names[i]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     bool verbose = argc > 1 && is(argv[1], "-v");
     argc -= verbose, argv += verbose;
-    DIR *directory = argc > 1 ? opendir(argv[1]) : NULL;
-    if (!directory) return fprintf(stderr, "usage: spec_runner [-v] DIRECTORY [SCRIPT...]\n"), 2;
-    char *names[1000];
-    unsigned count = 0;
-    for (struct dirent *e; (e = readdir(directory)) && count < 1000;)
-        if (e->d_name[0] != '.') names[count++] = strdup(e->d_name);
-    closedir(directory);
-    qsort(names, count, sizeof *names, compare);
-    tally all = {0}, by[PROPOSALS] = {{0}};
-    for (unsigned i = 0; i < count; i++) {
-        char folder[1024];
-        snprintf(folder, sizeof folder, "%s/%s", argv[1], names[i]);
-        if (selected(names[i], argv + 2, argc - 2)) {
-            tally t = run_script(folder, names[i], verbose);
-            if (t.skipped) printf("%-32s skipped %u of %u\n", names[i], t.skipped, t.skipped + t.passed + t.failed);
-            add(&by[proposal_of(names[i])], t);
-            add(&all, t);
-        }
-        free(names[i]);
-    }
+    if (argc < 2) return fprintf(stderr, "usage: spec_runner [-v] DIRECTORY [SCRIPT...]\n"), 2;
+    totals t = {.only = argv + 2, .only_count = argc - 2, .verbose = verbose};
+    run_folder(argv[1], "", &t);
     printf("%-22s %8s %8s %8s\n", "", "passed", "failed", "skipped");
     for (unsigned i = 0; i < PROPOSALS; i++)
-        printf("%-22s %8u %8u %8u\n", proposals[i].proposal, by[i].passed, by[i].failed, by[i].skipped);
-    printf("%-22s %8u %8u %8u\n", "all", all.passed, all.failed, all.skipped);
-    return all.failed != 0;
+        printf("%-22s %8u %8u %8u\n", proposals[i].proposal, t.by[i].passed, t.by[i].failed, t.by[i].skipped);
+    printf("%-22s %8u %8u %8u\n", "all", t.all.passed, t.all.failed, t.all.skipped);
+    if (t.all.passed == 0) printf("no script found in %s\n", argv[1]);
+    return t.all.failed != 0 || t.all.passed == 0;
 }
