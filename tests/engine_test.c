@@ -1,0 +1,617 @@
+/* The guest engine, natively: requests in, events out. With $WISP_SHARED (default ../shared) also against published
+ * reference results of a trained model. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "compile/compile.h"
+#include "guest/engine.h"
+#include "guest/request.h"
+#include "model_fixture.h"
+#include "os/os.h"
+
+/* ---- a model in memory and an engine over it ---- */
+
+typedef struct model {
+    base_buffer engine, packed;
+    uint8_t *file; /* page-aligned copy */
+    capsule parsed;
+} model;
+
+static void open_model(model *m, const base_buffer *gguf)
+{
+    wisp_report report = {0};
+    memset(m, 0, sizeof *m);
+    m->engine = fixture_engine();
+    compile_options options = {.engine = fixture_span(&m->engine), .engine_version = "test"};
+    assert_int_equal(compile_to_memory(&m->packed, fixture_span(gguf), "m.gguf", &options, &report), WISP_OK);
+    m->file = base_alloc_aligned(4096, m->packed.size);
+    assert_non_null(m->file);
+    memcpy(m->file, m->packed.data, m->packed.size);
+    assert_int_equal(capsule_open(&m->parsed, (base_span){m->file, m->packed.size}, &report), WISP_OK);
+}
+
+static void close_model(model *m)
+{
+    capsule_close(&m->parsed);
+    base_free(m->file);
+    base_buffer_fini(&m->packed);
+    base_buffer_fini(&m->engine);
+}
+
+static guest_engine *start_on(const model *m, tensor_device *device, const char *options)
+{
+    wisp_report report = {0};
+    guest_engine *e;
+    guest_source source = guest_source_of_span(&m->parsed.segments[0]);
+    wisp_status status =
+        guest_engine_new(&e, &source, device, (base_span){(const uint8_t *)options, strlen(options)}, &report);
+    if (status != WISP_OK) print_error("%s\n", report.text);
+    assert_int_equal(status, WISP_OK);
+    return e;
+}
+
+static guest_engine *start(const model *m, const char *options)
+{
+    return start_on(m, NULL, options);
+}
+
+static int32_t submit(guest_engine *e, const char *json)
+{
+    return guest_submit(e, json, strlen(json));
+}
+
+/* Runs everything; all events, one a line. The caller frees. */
+static char *run_all(guest_engine *e)
+{
+    base_buffer all = {0};
+    for (int32_t left = 1; left > 0;) {
+        left = guest_step(e);
+        for (base_span event; (event = guest_next_event(e)).data;) {
+            assert_true(base_utf8_valid(event.data, event.size));
+            base_put(&all, event.data, event.size);
+            base_put_u8(&all, '\n');
+        }
+    }
+    base_put_u8(&all, 0);
+    assert_false(all.failed);
+    return (char *)all.data;
+}
+
+static char *ask(guest_engine *e, const char *json)
+{
+    assert_true(submit(e, json) > 0);
+    return run_all(e);
+}
+
+typedef struct answer {
+    base_json_doc *doc;
+    const base_json *root;
+} answer;
+
+static answer parse(const char *line)
+{
+    answer a = {0};
+    wisp_report report = {0};
+    assert_int_equal(base_json_parse(&a.doc, &a.root, line, strcspn(line, "\n"), &report), WISP_OK);
+    return a;
+}
+
+static char *text_of(const char *line)
+{
+    answer a = parse(line);
+    const char *text = base_json_str(base_json_get(base_json_at(base_json_get(a.root, "choices"), 0), "text"));
+    char *copy = text ? strdup(text) : NULL;
+    base_json_free(a.doc);
+    assert_non_null(copy);
+    return copy;
+}
+
+/* A member of the answer to a request, as text. */
+static void assert_answers(guest_engine *e, const char *json, const char *expected)
+{
+    char *line = ask(e, json);
+    if (!strstr(line, expected)) print_error("%s\n%s\nhas no %s\n", json, line, expected);
+    assert_non_null(strstr(line, expected));
+    base_free(line);
+}
+
+static void open_fixture(model *m)
+{
+    base_buffer gguf = fixture_model(&(fixture_llama){.matrix_type = WISP_F16});
+    open_model(m, &gguf);
+    base_buffer_fini(&gguf);
+}
+
+/* ---- text in, text out ---- */
+
+static void test_tokenize(void **state)
+{
+    (void)state;
+    model m;
+    open_fixture(&m);
+    guest_engine *e = start(&m, "");
+    assert_answers(e, "{\"object\":\"tokenize\",\"text\":\"t260\"}", "\"tokens\":[229,153,132,");
+    assert_answers(e, "{\"object\":\"tokenize\",\"text\":\"</s>\",\"add_special\":true}", "\"tokens\":[1,2]");
+    assert_answers(e, "{\"object\":\"tokenize\",\"text\":\"</s>\",\"special\":false}", "\"tokens\":[229,153,132,");
+    assert_answers(e, "{\"object\":\"tokenize\",\"text\":\"\"}", "\"tokens\":[]");
+    assert_answers(e, "{\"object\":\"detokenize\",\"tokens\":[75,104,1,2]}", "\"text\":\"He\"");
+    assert_answers(e, "{\"object\":\"detokenize\",\"tokens\":[229,75,133]}", "\"text\":\"\xef\xbf\xbdH\xef\xbf\xbd\"");
+    guest_engine_free(e);
+    close_model(&m);
+}
+
+static void test_streams_the_same_text(void **state)
+{
+    (void)state;
+    model m;
+    open_fixture(&m);
+    guest_engine *e = start(&m, "{\"chunk\":3,\"model\":\"M\"}");
+    char *whole = ask(e, "{\"prompt\":\"hello\",\"max_tokens\":20,\"seed\":7}");
+    char *stream = ask(e, "{\"prompt\":\"hello\",\"max_tokens\":20,\"seed\":7,\"stream\":true}");
+    assert_non_null(strstr(whole, "\"model\":\"M\""));
+    assert_null(strchr(strchr(whole, '\n') + 1, '\n')); /* one event */
+    char *expected = text_of(whole), *joined = calloc(1, strlen(stream) + 1);
+    unsigned finished = 0;
+    for (const char *line = stream; *line; line = strchr(line, '\n') + 1) {
+        char *part = text_of(line);
+        strcat(joined, part);
+        finished += strstr(line, "\"finish_reason\":null") == NULL;
+        assert_true(strstr(line, "\"finish_reason\":null") ? *part != 0 : *part == 0);
+        free(part);
+    }
+    assert_string_equal(joined, expected);
+    assert_int_equal(finished, 1);
+    free(joined);
+    free(expected);
+    base_free(whole);
+    base_free(stream);
+    guest_engine_free(e);
+    close_model(&m);
+}
+
+static void test_finish_reasons(void **state)
+{
+    (void)state;
+    model m;
+    open_fixture(&m);
+    guest_engine *e = start(&m, "{\"context\":40}");
+    assert_answers(e, "{\"prompt\":\"a\",\"max_tokens\":3,\"ignore_eos\":true}", "\"finish_reason\":\"length\"");
+    assert_answers(e, "{\"prompt\":\"a\",\"max_tokens\":0}", "\"completion_tokens\":0");
+    /* the last token is chosen with a full context and needs no place in it: 40 - 2 + 1 */
+    assert_answers(e, "{\"prompt\":[1,75],\"ignore_eos\":true}", "\"completion_tokens\":39");
+    int32_t id = submit(e, "{\"prompt\":\"a\",\"ignore_eos\":true}");
+    guest_step(e);
+    assert_int_equal(guest_cancel(e, id), 0);
+    assert_int_equal(guest_cancel(e, id + 1), -1);
+    char *events = run_all(e);
+    assert_non_null(strstr(events, "\"finish_reason\":\"cancelled\""));
+    base_free(events);
+    assert_int_equal(guest_cancel(e, id), -1);
+    guest_engine_free(e);
+    close_model(&m);
+}
+
+/* A request alone, among others, and one that waits for its turn give the same text. */
+static void test_parallel(void **state)
+{
+    (void)state;
+    static const char *const requests[] = {"{\"prompt\":\"abc\",\"max_tokens\":30,\"seed\":1,\"ignore_eos\":true}",
+                                           "{\"prompt\":\"xyzuvw\",\"max_tokens\":12,\"seed\":2,\"ignore_eos\":true}",
+                                           "{\"prompt\":\"1\",\"max_tokens\":70,\"seed\":3,\"ignore_eos\":true}"};
+    model m;
+    open_fixture(&m);
+    char *alone[3];
+    for (int i = 0; i < 3; i++) {
+        guest_engine *e = start(&m, "");
+        char *line = ask(e, requests[i]);
+        alone[i] = text_of(line);
+        base_free(line);
+        guest_engine_free(e);
+    }
+    guest_engine *e = start(&m, "{\"parallel\":2,\"chunk\":2}");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(submit(e, requests[i]), i + 1);
+    char *all = run_all(e);
+    for (const char *line = all; *line; line = strchr(line, '\n') + 1) {
+        int id = 0;
+        assert_int_equal(sscanf(line, "{\"id\":\"cmpl-%d\"", &id), 1);
+        char *text = text_of(line);
+        assert_string_equal(text, alone[id - 1]);
+        free(text);
+    }
+    for (int i = 0; i < 3; i++)
+        free(alone[i]);
+    base_free(all);
+    guest_engine_free(e);
+    close_model(&m);
+}
+
+/* ---- stop strings ---- */
+
+static void check_stop(const char *const *tokens, const char *stop, const char *expected, bool found)
+{
+    guest_request r = {.stop_count = 2};
+    guest_output o = {0};
+    base_put_text(&r.stops[0], stop);
+    base_put_text(&r.stops[1], "never to be seen");
+    static const uint8_t types[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    uint32_t offsets[17] = {0}, n = 0;
+    base_buffer text = {0};
+    for (; tokens[n]; n++) {
+        base_put_text(&text, tokens[n]);
+        offsets[n + 1] = (uint32_t)text.size;
+    }
+    base_vocab v = {.kind = VOCAB_BPE, .count = n, .offsets = offsets, .text = text.data, .types = types};
+    o.detokenizer.vocab = &v;
+    for (uint32_t i = 0; i < n && !o.stopped; i++)
+        guest_output_put(&o, i, &r);
+    guest_output_end(&o, &r);
+    base_put_u8(&o.ready, 0);
+    assert_string_equal((char *)o.ready.data, expected);
+    assert_int_equal(o.stopped, found);
+    guest_output_fini(&o);
+    base_buffer_fini(&r.stops[0]);
+    base_buffer_fini(&r.stops[1]);
+    base_buffer_fini(&text);
+}
+
+static void test_stop_strings(void **state)
+{
+    (void)state;
+    check_stop((const char *const[]){"a", "b", "c", NULL}, "b", "a", true);
+    check_stop((const char *const[]){"one ", "tw", "o thr", "ee", NULL}, "two", "one ", true);
+    check_stop((const char *const[]){"one ", "tw", "i", "n", NULL}, "two", "one twin", false);
+    check_stop((const char *const[]){"aa", "aa", "b", NULL}, "aab", "aa", true);
+    check_stop((const char *const[]){"\xc3", "\xa9!", "x", NULL}, "\xc3\xa9!", "", true);
+    check_stop((const char *const[]){"end ne", "ver to be see", NULL}, "q", "end never to be see", false);
+    check_stop((const char *const[]){"x\xe2\x82", "y", NULL}, "q", "x\xef\xbf\xbdy", false);
+    check_stop((const char *const[]){"x\xe2\x82", NULL}, "q", "x\xef\xbf\xbd", false);
+    check_stop((const char *const[]){"\xf0\x9f", "\x9a", "\x80", NULL}, "q", "\xf0\x9f\x9a\x80", false);
+    check_stop((const char *const[]){"\xe2\xc3", "\xa9\xed\xa0", NULL}, "q",
+               "\xef\xbf\xbd\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd", false);
+}
+
+/* ---- errors ---- */
+
+static void assert_refused(guest_engine *e, const char *json, const char *param, const char *type)
+{
+    char expected[128];
+    assert_int_equal(submit(e, json), 0);
+    base_span event = guest_next_event(e);
+    assert_non_null(event.data);
+    char *text = strndup((const char *)event.data, event.size);
+    snprintf(expected, sizeof expected, param ? "\"type\":\"%s\",\"param\":\"%s\"" : "\"type\":\"%s\",\"param\":null",
+             type, param);
+    if (!strstr(text, expected) || strncmp(text, "{\"id\":null,\"error\":", 19) != 0)
+        print_error("%s\n%s\nhas no %s\n", json, text, expected);
+    assert_non_null(strstr(text, expected));
+    assert_null(guest_next_event(e).data);
+    free(text);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json, *param;
+    } cases[] = {
+        {"", NULL},
+        {"[]", NULL},
+        {"{\"prompt\":\"a\"", NULL},
+        {"{}", "prompt"},
+        {"{\"prompt\":5}", "prompt"},
+        {"{\"prompt\":null}", "prompt"},
+        {"{\"prompt\":[1,300]}", "prompt"},
+        {"{\"prompt\":[[1]]}", "prompt"},
+        {"{\"prompt\":[-1]}", "prompt"},
+        {"{\"prompt\":[1.5]}", "prompt"},
+        {"{\"prompt\":[]}", "prompt"},
+        {"{\"prompt\":[1,1,1,1,1,1,1,1,1,1,1]}", "prompt"},
+        {"{\"object\":\"chat\",\"prompt\":\"a\"}", "object"},
+        {"{\"object\":7,\"prompt\":\"a\"}", "object"},
+        {"{\"prompt\":\"a\",\"max_tokens\":-1}", "max_tokens"},
+        {"{\"prompt\":\"a\",\"max_tokens\":1.5}", "max_tokens"},
+        {"{\"prompt\":\"a\",\"max_tokens\":\"7\"}", "max_tokens"},
+        {"{\"prompt\":\"a\",\"max_tokens\":99999999999999999999}", "max_tokens"},
+        {"{\"prompt\":\"a\",\"temperature\":-0.1}", "temperature"},
+        {"{\"prompt\":\"a\",\"temperature\":1e999}", "temperature"},
+        {"{\"prompt\":\"a\",\"temperature\":true}", "temperature"},
+        {"{\"prompt\":\"a\",\"top_p\":1.01}", "top_p"},
+        {"{\"prompt\":\"a\",\"min_p\":-1}", "min_p"},
+        {"{\"prompt\":\"a\",\"top_k\":-1}", "top_k"},
+        {"{\"prompt\":\"a\",\"repeat_penalty\":0}", "repeat_penalty"},
+        {"{\"prompt\":\"a\",\"repetition_penalty\":1000}", "repetition_penalty"},
+        {"{\"prompt\":\"a\",\"seed\":1.5}", "seed"},
+        {"{\"prompt\":\"a\",\"seed\":\"x\"}", "seed"},
+        {"{\"prompt\":\"a\",\"stop\":\"\"}", "stop"},
+        {"{\"prompt\":\"a\",\"stop\":[1]}", "stop"},
+        {"{\"prompt\":\"a\",\"stream\":1}", "stream"},
+        {"{\"prompt\":\"a\",\"ignore_eos\":\"no\"}", "ignore_eos"},
+        {"{\"prompt\":\"a\",\"n\":\"2\"}", "n"},
+        {"{\"object\":\"tokenize\"}", "text"},
+        {"{\"object\":\"tokenize\",\"text\":[1]}", "text"},
+        {"{\"object\":\"tokenize\",\"text\":\"a\",\"special\":0}", "special"},
+        {"{\"object\":\"detokenize\",\"tokens\":[300]}", "tokens"},
+        {"{\"object\":\"logits\",\"prompt\":\"a\",\"tokens\":[1]}", "tokens"},
+        {"{\"object\":\"logits\",\"prompt\":\"a\",\"top\":1001}", "top"},
+        {"{\"object\":\"logits\",\"prompt\":\"a\",\"greedy\":11}", "greedy"},
+        {"{\"object\":\"logits\",\"prompt\":\"a\",\"greedy\":9}", "prompt"},
+        {"{\"object\":\"logits\",\"prompt\":\"a\",\"chunk\":5}", "chunk"},
+        {"{\"object\":\"bench\",\"prefill\":0}", "prefill"},
+        {"{\"object\":\"bench\",\"prefill\":10,\"generate\":1}", "prompt"},
+    };
+    model m;
+    open_fixture(&m);
+    guest_engine *e = start(&m, "{\"context\":10,\"chunk\":4}");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_refused(e, cases[i].json, cases[i].param, "invalid_request_error");
+    assert_refused(e, "{\"prompt\":\"a\",\"n\":2}", "n", "unsupported");
+    assert_refused(e, "{\"prompt\":\"a\",\"logprobs\":1}", "logprobs", "unsupported");
+    assert_refused(e, "{\"prompt\":\"a\",\"presence_penalty\":0.5}", "presence_penalty", "unsupported");
+    assert_answers(e, "{\"prompt\":\"a\",\"n\":1,\"echo\":false,\"logprobs\":null,\"max_tokens\":1,\"user\":\"u\"}",
+                   "\"usage\"");
+    assert_answers(e, "{\"prompt\":\"a\",\"seed\":18446744073709551615,\"max_tokens\":1}",
+                   "\"seed\":18446744073709551615");
+    guest_engine_free(e);
+    close_model(&m);
+}
+
+static void test_options(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"[]",
+                                      "{\"context\":0}",
+                                      "{\"context\":257}",
+                                      "{\"context\":\"1\"}",
+                                      "{\"chunk\":0}",
+                                      "{\"chunk\":1e9}",
+                                      "{\"parallel\":65}",
+                                      "{\"modle\":\"x\"}",
+                                      "{\"model\":1}",
+                                      "{"};
+    model m;
+    open_fixture(&m);
+    guest_source source = guest_source_of_span(&m.parsed.segments[0]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        wisp_report report = {0};
+        guest_engine *e;
+        base_span json = {(const uint8_t *)bad[i], strlen(bad[i])};
+        assert_int_not_equal(guest_engine_new(&e, &source, NULL, json, &report), WISP_OK);
+        assert_true(report.text[0] != 0);
+    }
+    close_model(&m);
+}
+
+static void test_vocabulary_only(void **state)
+{
+    (void)state;
+    fixture_gguf g = {0};
+    fixture_text(&g, "general.architecture", "llama");
+    fixture_vocabulary(&g, 300);
+    base_buffer gguf = fixture_finish(&g);
+    model m;
+    open_model(&m, &gguf);
+    guest_engine *e = start(&m, "");
+    assert_answers(e, "{\"object\":\"tokenize\",\"text\":\"<s>\"}", "\"tokens\":[1]");
+    assert_refused(e, "{\"prompt\":\"a\"}", NULL, "unsupported");
+    guest_engine_free(e);
+    close_model(&m);
+    base_buffer_fini(&gguf);
+}
+
+/* Every allocation fails once: an error, or the right answer, and nothing leaks or crashes. */
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    model m;
+    open_fixture(&m);
+    guest_source source = guest_source_of_span(&m.parsed.segments[0]);
+    bool finished = false;
+    for (long n = 0; !finished && n < 2000; n++) {
+        wisp_report report = {0};
+        guest_engine *e = NULL;
+        static const char options[] = "{\"context\":32,\"chunk\":4,\"parallel\":2}";
+        base_mem_fail_after(n);
+        if (guest_engine_new(&e, &source, NULL, (base_span){(const uint8_t *)options, sizeof options - 1}, &report) ==
+            WISP_OK) {
+            submit(
+                e,
+                "{\"prompt\":\"abcdef</s>\",\"max_tokens\":3,\"stop\":[\"x\"],\"repeat_penalty\":1.1,\"top_p\":0.5}");
+            submit(e, "{\"object\":\"logits\",\"prompt\":[1,2,3],\"top\":3,\"greedy\":2}");
+            for (int i = 0; i < 20 && guest_step(e) > 0; i++)
+                continue;
+            for (base_span event; (event = guest_next_event(e)).data;)
+                finished = memmem(event.data, event.size, "\"sha256\"", 8) != NULL;
+            guest_engine_free(e);
+        }
+        base_mem_fail_after(-1);
+    }
+    assert_true(finished);
+    close_model(&m);
+}
+
+/* ---- the same numbers, however it is run ---- */
+
+static void digest_of(guest_engine *e, const char *json, char sha[65])
+{
+    char *line = ask(e, json);
+    const char *at = strstr(line, "\"sha256\":\"");
+    assert_non_null(at);
+    memcpy(sha, at + 10, 64);
+    sha[64] = 0;
+    base_free(line);
+}
+
+static void check_same_digest(const model *m, const char *prompt)
+{
+    static const unsigned chunks[] = {1, 7, 64};
+    char json[512], expected[65], got[65];
+    wisp_report report = {0};
+    for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
+        guest_engine *e = start(m, "");
+        snprintf(json, sizeof json, "{\"object\":\"logits\",\"prompt\":\"%s\",\"greedy\":20,\"chunk\":%u}", prompt,
+                 chunks[i]);
+        digest_of(e, json, i ? got : expected);
+        if (i) assert_string_equal(got, expected);
+        guest_engine_free(e);
+    }
+    tensor_device *device;
+    assert_int_equal(tensor_device_new(&device, &(tensor_options){.cpu_features = os_cpu_features()}, &report),
+                     WISP_OK);
+    guest_engine *e = start_on(m, device, "");
+    digest_of(e, json, got);
+    assert_string_equal(got, expected);
+    guest_engine_free(e);
+    tensor_device_free(device);
+    /* not aligned: the data is read, not mapped */
+    base_buffer moved = {0};
+    base_put_zeros(&moved, 1 + (16 - 1 + 64) % 64);
+    base_put(&moved, m->parsed.segments[0].data, m->parsed.segments[0].size);
+    base_span span = {moved.data + 1, m->parsed.segments[0].size};
+    memmove(moved.data + 1, m->parsed.segments[0].data, span.size);
+    guest_source source = guest_source_of_span(&span);
+    assert_null(source.mapped);
+    assert_int_equal(guest_engine_new(&e, &source, NULL, (base_span){NULL, 0}, &report), WISP_OK);
+    digest_of(e, json, got);
+    assert_string_equal(got, expected);
+    guest_engine_free(e);
+    base_buffer_fini(&moved);
+}
+
+static void test_digest(void **state)
+{
+    (void)state;
+    static const uint32_t types[] = {WISP_F32, WISP_F16, WISP_Q8_0};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        base_buffer gguf = fixture_model(&(fixture_llama){.matrix_type = types[i], .tied = i == 1});
+        model m;
+        open_model(&m, &gguf);
+        check_same_digest(&m, "some words that are a few tokens long");
+        close_model(&m);
+        base_buffer_fini(&gguf);
+    }
+}
+
+/* ---- a trained model against its reference ---- */
+
+static const char *shared_path(const char *name)
+{
+    static char path[768];
+    const char *said = getenv("WISP_SHARED");
+    snprintf(path, sizeof path, "%s/models/stories/%s", said ? said : "../shared", name);
+    return path;
+}
+
+static double number_at(const base_json *pair, uint32_t i)
+{
+    double v = NAN;
+    base_json_double(base_json_at(pair, i), &v);
+    return v;
+}
+
+/* Logits within `tolerance`; the same greedy tokens too, if that can be demanded (not of 8-bit activations). */
+static void check_prompt(guest_engine *e, const base_json *want, double tolerance, bool same_ids)
+{
+    base_buffer json = {0};
+    const base_json *prompt = base_json_get(want, "prompt"), *greedy = base_json_get(want, "greedy_ids");
+    base_put_text(&json, "{\"object\":\"logits\",\"top\":20,\"chunk\":5,\"prompt\":");
+    base_json_put_string(&json, prompt->text, prompt->size);
+    base_putf(&json, ",\"greedy\":%u}", (unsigned)greedy->count);
+    base_put_u8(&json, 0);
+    char *line = ask(e, (char *)json.data);
+    answer got = parse(line);
+    static const char *const lists[] = {"prompt_ids", "greedy_ids"};
+    for (int k = 0; k < (same_ids ? 2 : 1); k++) {
+        const base_json *a = base_json_get(got.root, lists[k]), *b = base_json_get(want, lists[k]);
+        assert_int_equal(a->count, b->count);
+        for (uint32_t i = 0; i < a->count; i++)
+            assert_int_equal(number_at(a, i), number_at(b, i));
+    }
+    for (uint32_t i = 0; i < 20; i++) { /* by id: near ties may change places */
+        const base_json *pair = base_json_at(base_json_get(want, "top20"), i), *all = base_json_get(got.root, "top");
+        for (const base_json *p = all->first; p; p = p->next)
+            if (number_at(p, 0) == number_at(pair, 0))
+                assert_true(fabs(number_at(p, 1) - number_at(pair, 1)) < tolerance);
+    }
+    base_json_free(got.doc);
+    base_free(line);
+    base_buffer_fini(&json);
+}
+
+static void check_story(const char *file, const char *reference, double tolerance, bool same_ids)
+{
+    os_map gguf_map, reference_map;
+    os_file_info info;
+    wisp_report report = {0};
+    if (!os_stat(shared_path(file), &info)) {
+        print_message("skipped: %s is not there\n", shared_path(file));
+        skip();
+    }
+    assert_int_equal(os_map_file(&gguf_map, shared_path(file), &report), WISP_OK);
+    assert_int_equal(os_map_file(&reference_map, shared_path(reference), &report), WISP_OK);
+    base_buffer gguf = {.data = (uint8_t *)(uintptr_t)gguf_map.data, .size = (size_t)gguf_map.size};
+    model m;
+    open_model(&m, &gguf);
+    guest_engine *e = start(&m, "");
+    unsigned prompts = 0;
+    const char *at = (const char *)reference_map.data, *end = at + reference_map.size;
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        size_t size = (size_t)((newline ? newline : end) - at);
+        base_json_doc *doc;
+        const base_json *root;
+        assert_int_equal(base_json_parse(&doc, &root, at, size, &report), WISP_OK);
+        check_prompt(e, root, tolerance, same_ids);
+        base_json_free(doc);
+        prompts++;
+        at += size + 1;
+    }
+    guest_engine_free(e);
+    print_message("%s: %u prompts\n", file, prompts);
+    assert_true(prompts > 0);
+    check_same_digest(&m, "Once upon a time there was a");
+    close_model(&m);
+    os_unmap(&gguf_map);
+    os_unmap(&reference_map);
+}
+
+static void test_story_f32(void **state)
+{
+    (void)state;
+    check_story("stories260K-f32.gguf", "stories260K-f32.jsonl", 1e-4, true);
+}
+
+static void test_story_f16(void **state)
+{
+    (void)state;
+    check_story("stories260K-f16.gguf", "stories260K-f16.jsonl", 0.02, true);
+}
+
+static void test_story_q8(void **state)
+{
+    (void)state;
+    check_story("stories260K-pad192-Q8_0.gguf", "stories260K-pad192-Q8_0.dequant.jsonl", 0.36, false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tokenize),       cmocka_unit_test(test_streams_the_same_text),
+        cmocka_unit_test(test_finish_reasons), cmocka_unit_test(test_parallel),
+        cmocka_unit_test(test_stop_strings),   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_options),        cmocka_unit_test(test_vocabulary_only),
+        cmocka_unit_test(test_out_of_memory),  cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_story_f32),      cmocka_unit_test(test_story_f16),
+        cmocka_unit_test(test_story_q8),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
