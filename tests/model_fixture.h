@@ -226,7 +226,12 @@ static inline base_buffer fixture_model(const fixture_llama *given)
         fixture_block(&g, &m, i);
     fixture_tensor(&g, "output_norm.weight", m.vector_type, m.width, 0);
     if (!m.tied) fixture_tensor(&g, "output.weight", m.matrix_type, m.width, m.vocab);
-    if (m.rope_freqs) fixture_tensor(&g, "rope_freqs.weight", 0, m.width / m.heads / 2, 0);
+    if (m.rope_freqs) {
+        const uint32_t pairs = m.width / m.heads / 2;
+        fixture_tensor(&g, "rope_freqs.weight", 0, pairs, 0);
+        for (uint32_t i = 0; i < pairs; i++)
+            memcpy(g.data.data + g.data.size - 4 * (pairs - i), &(float){1 + (float)i}, 4);
+    }
     return fixture_finish(&g);
 }
 

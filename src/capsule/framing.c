@@ -325,7 +325,7 @@ static wisp_status digest_engine(capsule_engine *e, wisp_report *report)
         if (s->id != SECTION_CUSTOM && s->id != SECTION_DATA_COUNT && s->id != SECTION_DATA)
             base_sha256_update(&h, s->whole.data, s->whole.size);
     }
-    if (e->segments.size) base_sha256_update(&h, e->segments.data, e->segments.size);
+    base_sha256_update(&h, e->segments.data, e->segments.size);
     base_sha256_final(&h, e->sha256);
     bool failed = count.failed;
     base_buffer_fini(&count);
@@ -346,7 +346,7 @@ static wisp_status open_engine(capsule_engine *e, wisp_report *report)
 
 wisp_status capsule_engine_open(capsule_engine *e, base_span module, wisp_report *report)
 {
-    *e = (capsule_engine){0};
+    *e = (capsule_engine){.segments = {module.data, 0}};
     wisp_status status = capsule_read_sections(module, &e->sections, &e->count, report);
     if (!status) status = open_engine(e, report);
     if (status) {

@@ -104,6 +104,7 @@ void capsule_manifest_write(base_buffer *out, const capsule_manifest *m)
     }
     base_put_text(out, "]");
     base_put_text(out, self_key);
+    if (out->failed) return;
     uint8_t digest[32];
     char hex[HEX + 1];
     base_sha256_of(out->data, out->size, digest);
