@@ -40,11 +40,9 @@ double guest_exp(double x)
     int64_t k = (int64_t)(x * 1.4426950408889634 - 0.5);
     double r = x - (double)k * 6.93147180369123816490e-01; /* ln 2 in two parts; the product with the first is exact */
     r -= (double)k * 1.90821492927058770002e-10;
-    double sum = 1, term = 1;
-    for (int n = 1; n <= 14; n++) { /* |r| < 0.35: the 15th term is below 1e-19 */
-        term = term * r / n;
-        sum += term;
-    }
+    double sum = 1;
+    for (int n = 14; n >= 1; n--) /* |r| < 0.35: the next term would be below 1e-19 */
+        sum = 1 + r * sum / n;
     uint64_t bits = (uint64_t)(k + 1023) << 52;
     double scale;
     memcpy(&scale, &bits, sizeof scale);
