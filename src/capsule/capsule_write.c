@@ -169,16 +169,13 @@ static wisp_status list_sections(capsule_writer *w, wisp_report *report)
     const capsule_engine *e = &w->engine;
     w->manifest.entries = base_calloc(e->count + 2 * w->segment_count + ENTRIES_EXTRA, sizeof *w->manifest.entries);
     if (!w->manifest.entries) return base_fail(report, WISP_E_MEMORY, "out of memory for the manifest");
-    base_buffer count = {0};
-    capsule_put_data_count(&count, e->segment_count + 1);
-    for (uint32_t i = 0; i < e->count && !count.failed; i++) {
+    uint8_t count[CAPSULE_DATA_COUNT_MAX];
+    const size_t count_size = capsule_data_count(count, e->segment_count + 1);
+    for (uint32_t i = 0; i < e->count; i++) {
         const capsule_section *s = &e->sections[i];
-        if (s->id == SECTION_CODE) add_payload_entry(w, SECTION_DATA_COUNT, count.data + 2, count.size - 2);
+        if (s->id == SECTION_CODE) add_payload_entry(w, SECTION_DATA_COUNT, count + 2, count_size - 2);
         if (is_code_part(s)) add_payload_entry(w, s->id, s->content.data, s->content.size);
     }
-    bool failed = count.failed;
-    base_buffer_fini(&count);
-    if (failed) return base_fail(report, WISP_E_MEMORY, "out of memory for the manifest");
     add_custom_entry(w, CAPSULE_INTRINSICS, (base_span){w->intrinsics.data, w->intrinsics.size});
     if (w->plan->gguf.size) add_custom_entry(w, CAPSULE_GGUF, w->plan->gguf);
     if (name_section(e)) add_custom_entry(w, "name", name_section(e)->content);
@@ -225,9 +222,11 @@ static void put_custom(base_buffer *b, const char *name, base_span content)
 
 static void put_engine(capsule_writer *w, base_buffer *b)
 {
+    uint8_t count[CAPSULE_DATA_COUNT_MAX];
+    const size_t count_size = capsule_data_count(count, w->engine.segment_count + 1);
     for (uint32_t i = 0; i < w->engine.count; i++) {
         const capsule_section *s = &w->engine.sections[i];
-        if (s->id == SECTION_CODE) capsule_put_data_count(b, w->engine.segment_count + 1);
+        if (s->id == SECTION_CODE) base_put(b, count, count_size);
         if (is_code_part(s)) base_put(b, s->whole.data, s->whole.size);
     }
 }

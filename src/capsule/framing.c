@@ -305,31 +305,32 @@ void capsule_put_leb_fixed(base_buffer *b, uint32_t v, unsigned width)
         base_put_u8(b, (uint8_t)((v & 0x7f) | (i + 1 < width ? 0x80 : 0)));
 }
 
-void capsule_put_data_count(base_buffer *b, uint32_t segments)
+size_t capsule_data_count(uint8_t out[CAPSULE_DATA_COUNT_MAX], uint32_t segments)
 {
-    base_put_u8(b, SECTION_DATA_COUNT);
-    base_put_u8(b, (uint8_t)capsule_leb_size(segments));
-    base_put_leb_u32(b, segments);
+    size_t n = 2;
+    out[0] = SECTION_DATA_COUNT;
+    do {
+        out[n++] = (uint8_t)((segments & 0x7f) | (segments > 0x7f ? 0x80 : 0));
+    } while (segments >>= 7);
+    out[1] = (uint8_t)(n - 2);
+    return n;
 }
 
 /* The digest of what the reader finds in a capsule: see capsule_engine_digest. */
-static wisp_status digest_engine(capsule_engine *e, wisp_report *report)
+static void digest_engine(capsule_engine *e)
 {
-    base_buffer count = {0};
-    capsule_put_data_count(&count, e->segment_count + 1);
+    uint8_t count[CAPSULE_DATA_COUNT_MAX];
+    const size_t count_size = capsule_data_count(count, e->segment_count + 1);
     base_sha256 h;
     base_sha256_init(&h);
     for (uint32_t i = 0; i < e->count; i++) {
         const capsule_section *s = &e->sections[i];
-        if (s->id == SECTION_CODE) base_sha256_update(&h, count.data, count.size);
+        if (s->id == SECTION_CODE) base_sha256_update(&h, count, count_size);
         if (s->id != SECTION_CUSTOM && s->id != SECTION_DATA_COUNT && s->id != SECTION_DATA)
             base_sha256_update(&h, s->whole.data, s->whole.size);
     }
     base_sha256_update(&h, e->segments.data, e->segments.size);
     base_sha256_final(&h, e->sha256);
-    bool failed = count.failed;
-    base_buffer_fini(&count);
-    return failed ? base_fail(report, WISP_E_MEMORY, "out of memory for the engine") : WISP_OK;
 }
 
 static wisp_status open_engine(capsule_engine *e, wisp_report *report)
@@ -341,7 +342,8 @@ static wisp_status open_engine(capsule_engine *e, wisp_report *report)
         has_code |= e->sections[i].id == SECTION_CODE;
     }
     if (!has_code) return base_fail(report, WISP_E_INPUT, "a module without code");
-    return digest_engine(e, report);
+    digest_engine(e);
+    return WISP_OK;
 }
 
 wisp_status capsule_engine_open(capsule_engine *e, base_span module, wisp_report *report)

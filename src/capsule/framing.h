@@ -58,8 +58,9 @@ typedef struct capsule_engine {
 
 wisp_status capsule_engine_open(capsule_engine *e, base_span module, wisp_report *report) WISP_MUST_USE;
 void capsule_engine_close(capsule_engine *e);
-/* The whole data count section that a capsule with this many data segments has. */
-void capsule_put_data_count(base_buffer *b, uint32_t segments);
+/* The whole data count section that a capsule with this many data segments has; its bytes. The payload begins at 2. */
+enum { CAPSULE_DATA_COUNT_MAX = 7 };
+size_t capsule_data_count(uint8_t out[CAPSULE_DATA_COUNT_MAX], uint32_t segments);
 
 /* LEB128 of a fixed width, so that a value does not move what follows it. */
 void capsule_put_leb_fixed(base_buffer *b, uint32_t v, unsigned width);
