@@ -40,11 +40,12 @@ static void call_export(wasm_instance *instance, const wasm_export_info *e, uint
     if (!wasm_instance_export(instance, (const char *)e->name.data, e->name.size, &found)) abort();
     const wasm_functype *type = wasm_func_type(found.func);
     for (uint32_t i = 0; i < type->param_count; i++)
-        if (type->params[i] >> 24 == 0) values[i].u64 = argument + i; /* references stay null */
-        else if (!(type->params[i] & WASM_REF_NULL)) return;
+        if (type->params[i] >> 24 == 0)
+            values[i].u64 = argument + i; /* references stay null */
+        else if (!(type->params[i] & WASM_REF_NULL))
+            return;
     wisp_report report = {0};
-    wisp_status status =
-        wasm_call(found.func, values, type->param_count, results, type->result_count, &trap, &report);
+    wisp_status status = wasm_call(found.func, values, type->param_count, results, type->result_count, &trap, &report);
     if (status == WISP_E_INTERNAL || status == WISP_E_USAGE) abort();
     if (status != WISP_OK && !trap.reason[0]) abort();
 }

@@ -1,7 +1,8 @@
-/* Runs the official WebAssembly test suite, converted to JSON (one folder a script): spec_runner [-v] DIRECTORY [SCRIPT…]
+/* Runs the official WebAssembly test suite, converted to JSON (one folder a script): spec_runner [-v] DIRECTORY
+ * [SCRIPT…]
  *
- * Prints what passed, failed and was skipped by proposal, and exits 1 if anything failed. Skipped is what needs a proposal
- * that the machine says it does not support (WISP_E_UNSUPPORTED), and what depends on it. */
+ * Prints what passed, failed and was skipped by proposal, and exits 1 if anything failed. Skipped is what needs a
+ * proposal that the machine says it does not support (WISP_E_UNSUPPORTED), and what depends on it. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,13 +48,13 @@ static wisp_status print_nothing(void *context, wasm_instance *caller, wasm_valu
 }
 
 static const wasm_host_function print_functions[] = {
-    {"print", "()", print_nothing},        {"print_i32", "(i)", print_nothing},
-    {"print_i64", "(I)", print_nothing},   {"print_f32", "(f)", print_nothing},
-    {"print_f64", "(F)", print_nothing},   {"print_i32_f32", "(if)", print_nothing},
+    {"print", "()", print_nothing},           {"print_i32", "(i)", print_nothing},
+    {"print_i64", "(I)", print_nothing},      {"print_f32", "(f)", print_nothing},
+    {"print_f64", "(F)", print_nothing},      {"print_i32_f32", "(if)", print_nothing},
     {"print_f64_f64", "(FF)", print_nothing},
 };
-static const wasm_host_module spectest = {
-    "spectest", print_functions, sizeof print_functions / sizeof *print_functions, NULL};
+static const wasm_host_module spectest = {"spectest", print_functions, sizeof print_functions / sizeof *print_functions,
+                                          NULL};
 
 static void must(wisp_status status, const wisp_report *report)
 {
@@ -96,7 +97,10 @@ static void add_spectest(script *s)
 
 /* ---- results ---- */
 
-static void passed(script *s) { s->tally.passed++; }
+static void passed(script *s)
+{
+    s->tally.passed++;
+}
 
 static void skipped(script *s, const char *why)
 {
@@ -165,8 +169,10 @@ static void run_module(script *s, const base_json *command, bool definition)
         if (status != WISP_OK) kept->instance = NULL;
     }
     if (status == WISP_OK) return;
-    if (status == WISP_E_UNSUPPORTED || s->tally.skipped) skipped(s, report.text);
-    else failed(s, "module", report.text);
+    if (status == WISP_E_UNSUPPORTED || s->tally.skipped)
+        skipped(s, report.text);
+    else
+        failed(s, "module", report.text);
 }
 
 static void run_module_instance(script *s, const base_json *command)
@@ -193,8 +199,14 @@ static void run_register(script *s, const base_json *command)
 
 /* ---- values ---- */
 
-static bool is(const char *a, const char *b) { return strcmp(a, b) == 0; }
-static const char *text_of(const base_json *node, const char *key) { return base_json_str(base_json_get(node, key)); }
+static bool is(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+static const char *text_of(const base_json *node, const char *key)
+{
+    return base_json_str(base_json_get(node, key));
+}
 
 static unsigned lane_bytes(const char *lane_type)
 {
@@ -308,8 +320,9 @@ static void assert_return(script *s, const base_json *command, const outcome *ou
     for (const base_json *e = base_json_get(command, "expected")->first; e; e = e->next, i++) {
         if (i < out->count && value_matches(e, &out->values[i])) continue;
         char text[200];
-        snprintf(text, sizeof text, "%s: result %u is %016llx %016llx", text_of(base_json_get(command, "action"), "field"),
-                 i, (unsigned long long)out->values[i].words[0], (unsigned long long)out->values[i].words[1]);
+        snprintf(text, sizeof text, "%s: result %u is %016llx %016llx",
+                 text_of(base_json_get(command, "action"), "field"), i, (unsigned long long)out->values[i].words[0],
+                 (unsigned long long)out->values[i].words[1]);
         return failed(s, "assert_return", text);
     }
     if (i != out->count) return failed(s, "assert_return", "another number of results");
@@ -336,10 +349,14 @@ static void run_action(script *s, const base_json *command, const char *type)
     static outcome out;
     act(s, base_json_get(command, "action"), &out);
     if (out.skip) return skipped(s, "module or value not supported");
-    if (is(type, "assert_return")) assert_return(s, command, &out);
-    else if (is(type, "assert_trap") || is(type, "assert_exhaustion")) assert_trap(s, command, &out);
-    else if (is(type, "action")) out.status == WISP_OK ? (void)0 : failed(s, "action", out.report.text);
-    else skipped(s, type);
+    if (is(type, "assert_return"))
+        assert_return(s, command, &out);
+    else if (is(type, "assert_trap") || is(type, "assert_exhaustion"))
+        assert_trap(s, command, &out);
+    else if (is(type, "action"))
+        out.status == WISP_OK ? (void)0 : failed(s, "action", out.report.text);
+    else
+        skipped(s, type);
 }
 
 /* ---- modules that must be refused ---- */
@@ -355,17 +372,21 @@ static void assert_refused(script *s, const base_json *command, const char *type
     if (status == WISP_E_UNSUPPORTED) {
         skipped(s, report.text);
     } else if (decoding) {
-        if (status == WISP_OK) failed(s, type, wanted);
-        else passed(s);
+        if (status == WISP_OK)
+            failed(s, type, wanted);
+        else
+            passed(s);
     } else if (status != WISP_OK) {
         failed(s, type, report.text);
     } else {
         status = instantiate(s, &l, &trap, &report);
         bool linking = status == WISP_E_INPUT || status == WISP_E_NOT_FOUND;
-        if (is(type, "assert_unlinkable") ? !linking : status != WISP_E_TRAP) failed(s, type, wanted);
+        if (is(type, "assert_unlinkable") ? !linking : status != WISP_E_TRAP)
+            failed(s, type, wanted);
         else if (!strstr(report.text, wanted) && !linking && !reason_matches(wanted, trap.reason))
             failed(s, wanted, report.text);
-        else passed(s);
+        else
+            passed(s);
     }
     keep(s, &l);
 }
@@ -376,12 +397,18 @@ static void run_command(script *s, const base_json *command)
     uint64_t line = 0;
     (void)base_json_uint(base_json_get(command, "line"), &line);
     s->line = (unsigned)line;
-    if (is(type, "module") || is(type, "module_definition")) run_module(s, command, type[6] != 0);
-    else if (is(type, "module_instance")) run_module_instance(s, command);
-    else if (is(type, "register")) run_register(s, command);
-    else if (base_json_get(command, "action")) run_action(s, command, type);
-    else if (is(type, "assert_invalid_custom")) return;
-    else assert_refused(s, command, type);
+    if (is(type, "module") || is(type, "module_definition"))
+        run_module(s, command, type[6] != 0);
+    else if (is(type, "module_instance"))
+        run_module_instance(s, command);
+    else if (is(type, "register"))
+        run_register(s, command);
+    else if (base_json_get(command, "action"))
+        run_action(s, command, type);
+    else if (is(type, "assert_invalid_custom"))
+        return;
+    else
+        assert_refused(s, command, type);
 }
 
 static tally run_script(const char *folder, const char *name, bool verbose)
@@ -424,15 +451,17 @@ static const struct {
     {"function references", " br_on_non_null br_on_null call_ref ref ref_as_non_null return_call_ref local_init "},
     {"exceptions", " tag throw throw_ref try_table "},
     {"tail calls", " return_call return_call_indirect "},
-    {"memory64", " address64 align64 binary_leb128_64 bulk64 call_indirect64 endianness64 float_memory64 load64 memory64* "
-                 "memory_copy64 memory_fill64 memory_grow64 memory_init64 memory_redundancy64 memory_trap64 table64 "
-                 "table_copy64 table_copy_mixed table_fill64 table_get64 table_grow64 table_init64 table_set64 "
-                 "table_size64 "},
-    {"multiple memories", " address0 address1 align0 binary0 data0 data1 data_drop0 exports0 float_exprs0 float_exprs1 "
-                          "float_memory0 imports0 imports1 imports2 imports3 imports4 linking0 linking1 linking2 linking3 "
-                          "load0 load1 load2 memory-multi memory_copy0 memory_copy1 memory_fill0 memory_init0 memory_size0 "
-                          "memory_size1 memory_size2 memory_size3 memory_size_import memory_trap0 memory_trap1 start0 "
-                          "store0 store1 store2 traps0 simd_memory-multi "},
+    {"memory64",
+     " address64 align64 binary_leb128_64 bulk64 call_indirect64 endianness64 float_memory64 load64 memory64* "
+     "memory_copy64 memory_fill64 memory_grow64 memory_init64 memory_redundancy64 memory_trap64 table64 "
+     "table_copy64 table_copy_mixed table_fill64 table_get64 table_grow64 table_init64 table_set64 "
+     "table_size64 "},
+    {"multiple memories",
+     " address0 address1 align0 binary0 data0 data1 data_drop0 exports0 float_exprs0 float_exprs1 "
+     "float_memory0 imports0 imports1 imports2 imports3 imports4 linking0 linking1 linking2 linking3 "
+     "load0 load1 load2 memory-multi memory_copy0 memory_copy1 memory_fill0 memory_init0 memory_size0 "
+     "memory_size1 memory_size2 memory_size3 memory_size_import memory_trap0 memory_trap1 start0 "
+     "store0 store1 store2 traps0 simd_memory-multi "},
     {"core 2.0", " * "},
 };
 enum { PROPOSALS = sizeof proposals / sizeof *proposals };
@@ -448,7 +477,10 @@ static unsigned proposal_of(const char *name)
     return PROPOSALS - 1;
 }
 
-static int compare(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 static void add(tally *to, tally t)
 {
@@ -480,8 +512,7 @@ static void run_folder(const char *folder, const char *name, totals *t)
     if (os_stat(path, &info)) {
         if (!selected(name, t->only, t->only_count)) return;
         tally one = run_script(folder, name, t->verbose);
-        if (one.skipped)
-            printf("%-32s skipped %u of %u\n", name, one.skipped, one.skipped + one.passed + one.failed);
+        if (one.skipped) printf("%-32s skipped %u of %u\n", name, one.skipped, one.skipped + one.passed + one.failed);
         add(&t->by[proposal_of(name)], one);
         add(&t->all, one);
         return;

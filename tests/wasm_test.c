@@ -4,7 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
+
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -25,7 +27,10 @@ static void section(base_buffer *b, uint8_t id, const void *content, size_t size
         static const uint8_t bytes_[] = {__VA_ARGS__};                                                                 \
         section(b, id, bytes_, sizeof bytes_);                                                                         \
     } while (0)
-static void header(base_buffer *b) { base_put(b, "\0asm\1\0\0\0", 8); }
+static void header(base_buffer *b)
+{
+    base_put(b, "\0asm\1\0\0\0", 8);
+}
 
 enum { I32 = 0x7f, FUNC = 0x60, END = 0x0b, CALL = 0x10, GET = 0x20, CONST = 0x41 };
 
@@ -41,18 +46,18 @@ static base_buffer sample(void)
     SECTION(&b, 3, 7, 1, 1, 1, 0, 0, 0, 0);
     SECTION(&b, 4, 1, 0x70, 0, 1);
     SECTION(&b, 5, 1, 1, 1, 3);
-    SECTION(&b, 7, 9, 1, 'd', 0, 1, 1, 'c', 0, 2, 1, 'i', 0, 3, 1, 'l', 0, 4, 1, 'r', 0, 5, 1, 't', 0, 7, 1, 'h', 0, 0, 1,
-            'm', 2, 0, 1, 'T', 1, 0);
+    SECTION(&b, 7, 9, 1, 'd', 0, 1, 1, 'c', 0, 2, 1, 'i', 0, 3, 1, 'l', 0, 4, 1, 'r', 0, 5, 1, 't', 0, 7, 1, 'h', 0, 0,
+            1, 'm', 2, 0, 1, 'T', 1, 0);
     SECTION(&b, 9, 1, 0, CONST, 0, END, 1, 1);
     SECTION(&b, 12, 1);
-    SECTION(&b, 10, 7,                                               //
-            7, 0, GET, 0, CONST, 2, 0x6c, END,                       // 1: x * 2
-            6, 0, GET, 0, CALL, 1, END,                              // 2: double(x)
-            9, 0, GET, 0, CONST, 0, 0x11, 1, 0, END,                 // 3: table[0](x)
-            7, 0, 0x03, 0x40, 0x0c, 0, END, END,                     // 4: for (;;)
-            4, 0, CALL, 5, END,                                      // 5: deep()
-            8, 0, CONST, 1, CONST, 0, 0x6d, 0x1a, END,               // 6: 1 / 0
-            5, 0, 0x01, CALL, 6, END);                               // 7: nop, trap()
+    SECTION(&b, 10, 7,                                 //
+            7, 0, GET, 0, CONST, 2, 0x6c, END,         // 1: x * 2
+            6, 0, GET, 0, CALL, 1, END,                // 2: double(x)
+            9, 0, GET, 0, CONST, 0, 0x11, 1, 0, END,   // 3: table[0](x)
+            7, 0, 0x03, 0x40, 0x0c, 0, END, END,       // 4: for (;;)
+            4, 0, CALL, 5, END,                        // 5: deep()
+            8, 0, CONST, 1, CONST, 0, 0x6d, 0x1a, END, // 6: 1 / 0
+            5, 0, 0x01, CALL, 6, END);                 // 7: nop, trap()
     SECTION(&b, 11, 1, 1, 4, 'd', 'a', 't', 'a');
     SECTION(&b, 0, 4, 'n', 'a', 'm', 'e', 1, 14, 2, 6, 4, 't', 'r', 'a', 'p', 7, 5, 'o', 'u', 't', 'e', 'r');
     assert_false(b.failed);
@@ -297,7 +302,10 @@ static void fuel_runs_out(void **state)
     teardown(&f);
 }
 
-static void *data_of(fixture *f) { return wasm_memory_data(wasm_instance_memory(f->instance, 0)); }
+static void *data_of(fixture *f)
+{
+    return wasm_memory_data(wasm_instance_memory(f->instance, 0));
+}
 
 static void memory_stays_in_its_limits(void **state)
 {
@@ -491,14 +499,14 @@ static void every_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(module_borrows_its_bytes),     cmocka_unit_test(every_prefix_is_refused),
-        cmocka_unit_test(decode_limits_hold),           cmocka_unit_test(replaced_however_it_is_reached),
-        cmocka_unit_test(replacement_is_checked),       cmocka_unit_test(traps_carry_the_call_stack),
-        cmocka_unit_test(recursion_ends_in_a_trap),     cmocka_unit_test(fuel_runs_out),
-        cmocka_unit_test(memory_stays_in_its_limits),   cmocka_unit_test(too_much_memory_is_refused),
-        cmocka_unit_test(another_thread_interrupts),    cmocka_unit_test(host_functions_unwind_the_guest),
-        cmocka_unit_test(host_results_are_normalized),  cmocka_unit_test(imports_must_fit),
-        cmocka_unit_test(nans_have_one_form),           cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(module_borrows_its_bytes),    cmocka_unit_test(every_prefix_is_refused),
+        cmocka_unit_test(decode_limits_hold),          cmocka_unit_test(replaced_however_it_is_reached),
+        cmocka_unit_test(replacement_is_checked),      cmocka_unit_test(traps_carry_the_call_stack),
+        cmocka_unit_test(recursion_ends_in_a_trap),    cmocka_unit_test(fuel_runs_out),
+        cmocka_unit_test(memory_stays_in_its_limits),  cmocka_unit_test(too_much_memory_is_refused),
+        cmocka_unit_test(another_thread_interrupts),   cmocka_unit_test(host_functions_unwind_the_guest),
+        cmocka_unit_test(host_results_are_normalized), cmocka_unit_test(imports_must_fit),
+        cmocka_unit_test(nans_have_one_form),          cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("wasm", tests, NULL, NULL);
 }

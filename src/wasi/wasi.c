@@ -103,8 +103,10 @@ wisp_status wasi_context_new(wasi_context **out, const wasi_config *config, wisp
     wasi_context *w = base_calloc(1, sizeof *w);
     if (!w) return base_fail(report, WISP_E_MEMORY, "wasi: out of memory for a context");
     wisp_status status = fill(w, config, report);
-    if (status == WISP_OK) *out = w;
-    else wasi_context_free(w);
+    if (status == WISP_OK)
+        *out = w;
+    else
+        wasi_context_free(w);
     return status;
 }
 
@@ -290,8 +292,7 @@ static const wasm_host_function functions[] = {
 
 wasm_host_module wasi_host_module(wasi_context *context)
 {
-    return (wasm_host_module){
-        "wasi_snapshot_preview1", functions, sizeof functions / sizeof *functions, context};
+    return (wasm_host_module){"wasi_snapshot_preview1", functions, sizeof functions / sizeof *functions, context};
 }
 
 wisp_status wasi_run_command(wasm_instance *instance, uint32_t *exit_code, wasm_trap *trap, wisp_report *report)

@@ -10,8 +10,8 @@ typedef struct wasi_context wasi_context;
 typedef struct wasi_stream {
     enum { WASI_STREAM_NONE, WASI_STREAM_FD, WASI_STREAM_CALLBACK } kind;
     int fd; /* WASI_STREAM_FD: stays the caller's, is not closed */
-    /* WASI_STREAM_CALLBACK: bytes moved, 0 at the end (stdin), negative on error. `data` is to be filled for stdin, to be
-     * taken for the others. */
+    /* WASI_STREAM_CALLBACK: bytes moved, 0 at the end (stdin), negative on error. `data` is to be filled for stdin, to
+     * be taken for the others. */
     int64_t (*transfer)(void *context, void *data, size_t size);
     void *context;
 } wasi_stream;

@@ -14,15 +14,24 @@ static const struct {
     int host;
     uint32_t guest;
 } errors[] = {
-    {E2BIG, WASI_E2BIG},       {EACCES, WASI_EACCES},       {EAGAIN, WASI_EAGAIN},       {EBADF, WASI_EBADF},
-    {EBUSY, WASI_EBUSY},       {ECANCELED, WASI_ECANCELED}, {EDQUOT, WASI_EDQUOT},       {EEXIST, WASI_EEXIST},
-    {EFAULT, WASI_EFAULT},     {EFBIG, WASI_EFBIG},         {EILSEQ, WASI_EILSEQ},       {EINTR, WASI_EINTR},
-    {EINVAL, WASI_EINVAL},     {EIO, WASI_EIO},             {EISDIR, WASI_EISDIR},       {ELOOP, WASI_ELOOP},
-    {EMFILE, WASI_EMFILE},     {EMLINK, WASI_EMLINK},       {ENFILE, WASI_ENFILE},       {ENODEV, WASI_ENODEV},
-    {ENOENT, WASI_ENOENT},     {ENOMEM, WASI_ENOMEM},       {ENOSPC, WASI_ENOSPC},       {ENOSYS, WASI_ENOSYS},
-    {ENOTDIR, WASI_ENOTDIR},   {ENOTEMPTY, WASI_ENOTEMPTY}, {ENOTSUP, WASI_ENOTSUP},     {ENOTTY, WASI_ENOTTY},
-    {ENXIO, WASI_ENXIO},       {EOVERFLOW, WASI_EOVERFLOW}, {EPERM, WASI_EPERM},         {EPIPE, WASI_EPIPE},
-    {EROFS, WASI_EROFS},       {ESPIPE, WASI_ESPIPE},       {ETXTBSY, WASI_ETXTBSY},     {ENAMETOOLONG, WASI_ENAMETOOLONG},
+    {E2BIG, WASI_E2BIG},       {EACCES, WASI_EACCES},
+    {EAGAIN, WASI_EAGAIN},     {EBADF, WASI_EBADF},
+    {EBUSY, WASI_EBUSY},       {ECANCELED, WASI_ECANCELED},
+    {EDQUOT, WASI_EDQUOT},     {EEXIST, WASI_EEXIST},
+    {EFAULT, WASI_EFAULT},     {EFBIG, WASI_EFBIG},
+    {EILSEQ, WASI_EILSEQ},     {EINTR, WASI_EINTR},
+    {EINVAL, WASI_EINVAL},     {EIO, WASI_EIO},
+    {EISDIR, WASI_EISDIR},     {ELOOP, WASI_ELOOP},
+    {EMFILE, WASI_EMFILE},     {EMLINK, WASI_EMLINK},
+    {ENFILE, WASI_ENFILE},     {ENODEV, WASI_ENODEV},
+    {ENOENT, WASI_ENOENT},     {ENOMEM, WASI_ENOMEM},
+    {ENOSPC, WASI_ENOSPC},     {ENOSYS, WASI_ENOSYS},
+    {ENOTDIR, WASI_ENOTDIR},   {ENOTEMPTY, WASI_ENOTEMPTY},
+    {ENOTSUP, WASI_ENOTSUP},   {ENOTTY, WASI_ENOTTY},
+    {ENXIO, WASI_ENXIO},       {EOVERFLOW, WASI_EOVERFLOW},
+    {EPERM, WASI_EPERM},       {EPIPE, WASI_EPIPE},
+    {EROFS, WASI_EROFS},       {ESPIPE, WASI_ESPIPE},
+    {ETXTBSY, WASI_ETXTBSY},   {ENAMETOOLONG, WASI_ENAMETOOLONG},
     {EXDEV, WASI_ENOTCAPABLE}, /* what openat2 says of a path that leaves its directory */
 };
 
@@ -33,7 +42,10 @@ uint32_t wasi_errno_of(int host_errno)
     return WASI_EIO;
 }
 
-static uint32_t check(int result) { return result < 0 ? wasi_errno_of(errno) : WASI_ESUCCESS; }
+static uint32_t check(int result)
+{
+    return result < 0 ? wasi_errno_of(errno) : WASI_ESUCCESS;
+}
 
 /* ---- the table ---- */
 
@@ -133,8 +145,9 @@ static uint32_t transfer(wasi_context *w, wasm_instance *instance, const wasm_va
     wasi_file *file;
     struct iovec parts[MAX_PARTS];
     const uint32_t count = v[2].u32, result = at ? v[4].u32 : v[3].u32;
-    WASI_TRY(wasi_file_of(w, v[0].u32, (reading ? WASI_RIGHT_FD_READ : WASI_RIGHT_FD_WRITE) |
-                                           (at ? (uint64_t)WASI_RIGHT_FD_SEEK : 0), &file));
+    WASI_TRY(wasi_file_of(
+        w, v[0].u32, (reading ? WASI_RIGHT_FD_READ : WASI_RIGHT_FD_WRITE) | (at ? (uint64_t)WASI_RIGHT_FD_SEEK : 0),
+        &file));
     if (file->type == WASI_TYPE_DIRECTORY) return WASI_EISDIR;
     WASI_TRY(gather(instance, v[1].u32, count, parts));
     if (at && *at < 0) return WASI_EINVAL;
@@ -145,8 +158,10 @@ static uint32_t transfer(wasi_context *w, wasm_instance *instance, const wasm_va
         if (n < 0) return WASI_EIO;
     } else {
         do {
-            if (reading) n = at ? preadv(file->fd, parts, (int)count, *at) : readv(file->fd, parts, (int)count);
-            else n = at ? pwritev(file->fd, parts, (int)count, *at) : writev(file->fd, parts, (int)count);
+            if (reading)
+                n = at ? preadv(file->fd, parts, (int)count, *at) : readv(file->fd, parts, (int)count);
+            else
+                n = at ? pwritev(file->fd, parts, (int)count, *at) : writev(file->fd, parts, (int)count);
         } while (n < 0 && errno == EINTR && !wasm_store_interrupted(wasm_instance_store(instance)));
         if (n < 0) return wasi_errno_of(errno);
     }
@@ -275,13 +290,20 @@ uint32_t wasi_fd_filestat_set_times(wasi_context *w, wasm_instance *instance, co
 uint8_t wasi_type_of_mode(unsigned mode)
 {
     switch (mode & S_IFMT) {
-    case S_IFREG: return WASI_TYPE_REGULAR_FILE;
-    case S_IFDIR: return WASI_TYPE_DIRECTORY;
-    case S_IFCHR: return WASI_TYPE_CHARACTER_DEVICE;
-    case S_IFBLK: return WASI_TYPE_BLOCK_DEVICE;
-    case S_IFLNK: return WASI_TYPE_SYMBOLIC_LINK;
-    case S_IFSOCK: return WASI_TYPE_SOCKET_STREAM;
-    default: return WASI_TYPE_UNKNOWN;
+    case S_IFREG:
+        return WASI_TYPE_REGULAR_FILE;
+    case S_IFDIR:
+        return WASI_TYPE_DIRECTORY;
+    case S_IFCHR:
+        return WASI_TYPE_CHARACTER_DEVICE;
+    case S_IFBLK:
+        return WASI_TYPE_BLOCK_DEVICE;
+    case S_IFLNK:
+        return WASI_TYPE_SYMBOLIC_LINK;
+    case S_IFSOCK:
+        return WASI_TYPE_SOCKET_STREAM;
+    default:
+        return WASI_TYPE_UNKNOWN;
     }
 }
 
@@ -381,13 +403,20 @@ uint32_t wasi_fd_prestat_dir_name(wasi_context *w, wasm_instance *instance, cons
 static uint8_t type_of_entry(const struct dirent *e)
 {
     switch (e->d_type) {
-    case DT_REG: return WASI_TYPE_REGULAR_FILE;
-    case DT_DIR: return WASI_TYPE_DIRECTORY;
-    case DT_LNK: return WASI_TYPE_SYMBOLIC_LINK;
-    case DT_CHR: return WASI_TYPE_CHARACTER_DEVICE;
-    case DT_BLK: return WASI_TYPE_BLOCK_DEVICE;
-    case DT_SOCK: return WASI_TYPE_SOCKET_STREAM;
-    default: return WASI_TYPE_UNKNOWN;
+    case DT_REG:
+        return WASI_TYPE_REGULAR_FILE;
+    case DT_DIR:
+        return WASI_TYPE_DIRECTORY;
+    case DT_LNK:
+        return WASI_TYPE_SYMBOLIC_LINK;
+    case DT_CHR:
+        return WASI_TYPE_CHARACTER_DEVICE;
+    case DT_BLK:
+        return WASI_TYPE_BLOCK_DEVICE;
+    case DT_SOCK:
+        return WASI_TYPE_SOCKET_STREAM;
+    default:
+        return WASI_TYPE_UNKNOWN;
     }
 }
 
@@ -402,8 +431,10 @@ static uint32_t open_listing(wasi_file *file, uint64_t cookie)
             return WASI_ENOMEM;
         }
     }
-    if (cookie == 0) rewinddir(file->listing);
-    else seekdir(file->listing, (long)cookie);
+    if (cookie == 0)
+        rewinddir(file->listing);
+    else
+        seekdir(file->listing, (long)cookie);
     return WASI_ESUCCESS;
 }
 

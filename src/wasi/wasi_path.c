@@ -1,5 +1,6 @@
-/* The path_* functions. Each names a file by a directory that was granted and a path in it. What acts on a name (and not
- * on what it leads to) opens the parent directory inside the sandbox and passes the last component to the *at call. */
+/* The path_* functions. Each names a file by a directory that was granted and a path in it. What acts on a name (and
+ * not on what it leads to) opens the parent directory inside the sandbox and passes the last component to the *at call.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,7 +11,10 @@
 
 #include "wasi/context.h"
 
-static uint32_t check(int result) { return result < 0 ? wasi_errno_of(errno) : WASI_ESUCCESS; }
+static uint32_t check(int result)
+{
+    return result < 0 ? wasi_errno_of(errno) : WASI_ESUCCESS;
+}
 
 /* A path out of guest memory as a C string. */
 static uint32_t get_path(wasm_instance *instance, uint32_t address, uint32_t size, char out[PATH_MAX])
@@ -200,7 +204,8 @@ static int host_flags(uint32_t lookup, uint32_t how, uint32_t flags, uint64_t ri
     return host | O_NOCTTY;
 }
 
-static uint32_t add_file(wasi_context *w, int fd, uint32_t flags, uint64_t rights, uint64_t inheriting, uint32_t *number)
+static uint32_t add_file(wasi_context *w, int fd, uint32_t flags, uint64_t rights, uint64_t inheriting,
+                         uint32_t *number)
 {
     struct stat info;
     wasi_file *file;

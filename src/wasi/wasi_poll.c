@@ -60,9 +60,12 @@ static uint32_t read_subscriptions(wasi_context *w, const uint8_t *p, uint32_t c
     for (uint32_t i = 0; i < count; i++, p += 48, s++) {
         *s = (subscription){.deadline = UINT64_MAX, .poll_index = -1, .type = p[8]};
         memcpy(&s->user_data, p, 8);
-        if (s->type == CLOCK) read_clock(p, s);
-        else if (s->type == FD_READ || s->type == FD_WRITE) read_descriptor(w, p, s, polls, poll_count);
-        else return WASI_EINVAL;
+        if (s->type == CLOCK)
+            read_clock(p, s);
+        else if (s->type == FD_READ || s->type == FD_WRITE)
+            read_descriptor(w, p, s, polls, poll_count);
+        else
+            return WASI_EINVAL;
     }
     return WASI_ESUCCESS;
 }
@@ -126,9 +129,12 @@ uint32_t wasi_poll_oneoff(wasi_context *w, wasm_instance *instance, const wasm_v
     unsigned poll_count = 0;
     uint32_t error = s && polls ? read_subscriptions(w, p, count, s, polls, &poll_count) : WASI_ENOMEM;
     while (!error) {
-        if (poll(polls, poll_count, slice(s, count)) < 0 && errno != EINTR) error = wasi_errno_of(errno);
-        else if (collect(s, count, polls)) break;
-        else if (wasm_store_interrupted(wasm_instance_store(instance))) error = WASI_EINTR;
+        if (poll(polls, poll_count, slice(s, count)) < 0 && errno != EINTR)
+            error = wasi_errno_of(errno);
+        else if (collect(s, count, polls))
+            break;
+        else if (wasm_store_interrupted(wasm_instance_store(instance)))
+            error = WASI_EINTR;
     }
     if (!error) error = put_events(instance, s, count, v);
     base_free(s);

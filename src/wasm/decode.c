@@ -152,7 +152,8 @@ static wisp_status read_range(wasm_decoder *d, wasm_range *out, bool of_memory)
     BASE_TRY(wasm_decode_check(d));
     uint64_t most = of_memory ? (out->is64 ? 1ull << 48 : 65536) : (out->is64 ? UINT64_MAX : UINT32_MAX);
     if (out->min > most || (out->has_max && out->max > most)) return wasm_decode_fail(d, "limits out of range");
-    if (out->has_max && out->max < out->min) return wasm_decode_fail(d, "size minimum must not be greater than maximum");
+    if (out->has_max && out->max < out->min)
+        return wasm_decode_fail(d, "size minimum must not be greater than maximum");
     return WISP_OK;
 }
 
@@ -205,15 +206,24 @@ static wisp_status read_import(wasm_decoder *d, wasm_import_info *out)
     BASE_TRY(wasm_decode_check(d));
     out->kind = kind;
     switch (kind) {
-    case WASM_FUNC: out->index = m->imported_funcs++; return read_type_index(d, &m->funcs[out->index]);
+    case WASM_FUNC:
+        out->index = m->imported_funcs++;
+        return read_type_index(d, &m->funcs[out->index]);
     case WASM_TABLE:
         out->index = m->imported_tables++;
         BASE_TRY(read_ref_type(d, &m->tables[out->index].type));
         return read_range(d, &m->tables[out->index].range, false);
-    case WASM_MEMORY: out->index = m->imported_memories++; return read_range(d, &m->memories[out->index], true);
-    case WASM_GLOBAL: out->index = m->imported_globals++; return read_global_type(d, &m->globals[out->index]);
-    case WASM_TAG: out->index = m->imported_tags++; return read_tag_type(d, &m->tags[out->index]);
-    default: return wasm_decode_fail(d, "malformed import kind 0x%02x", kind);
+    case WASM_MEMORY:
+        out->index = m->imported_memories++;
+        return read_range(d, &m->memories[out->index], true);
+    case WASM_GLOBAL:
+        out->index = m->imported_globals++;
+        return read_global_type(d, &m->globals[out->index]);
+    case WASM_TAG:
+        out->index = m->imported_tags++;
+        return read_tag_type(d, &m->tags[out->index]);
+    default:
+        return wasm_decode_fail(d, "malformed import kind 0x%02x", kind);
     }
 }
 
@@ -266,8 +276,10 @@ static wisp_status decode_tables(wasm_decoder *d)
         if (with_init) base_skip(&d->r, 2);
         BASE_TRY(read_ref_type(d, &table->type));
         BASE_TRY(read_range(d, &table->range, false));
-        if (with_init) BASE_TRY(wasm_validate_constant(d, &table->init, table->type));
-        else if (!wasm_type_defaultable(table->type)) return wasm_decode_fail(d, "type mismatch: table needs a value");
+        if (with_init)
+            BASE_TRY(wasm_validate_constant(d, &table->init, table->type));
+        else if (!wasm_type_defaultable(table->type))
+            return wasm_decode_fail(d, "type mismatch: table needs a value");
         m->table_count++;
     }
     return WISP_OK;
@@ -316,11 +328,16 @@ static wisp_status decode_globals(wasm_decoder *d)
 static uint32_t kind_count(const wasm_module *m, wasm_kind kind)
 {
     switch (kind) {
-    case WASM_FUNC: return m->func_count;
-    case WASM_TABLE: return m->table_count;
-    case WASM_MEMORY: return m->memory_count;
-    case WASM_GLOBAL: return m->global_count;
-    case WASM_TAG: return m->tag_count;
+    case WASM_FUNC:
+        return m->func_count;
+    case WASM_TABLE:
+        return m->table_count;
+    case WASM_MEMORY:
+        return m->memory_count;
+    case WASM_GLOBAL:
+        return m->global_count;
+    case WASM_TAG:
+        return m->tag_count;
     }
     return 0;
 }
@@ -496,20 +513,13 @@ typedef struct section_rule {
 } section_rule;
 
 static const section_rule rules[14] = {
-    [0] = {"custom section", 0, NULL},
-    [1] = {"type section", 1, decode_types},
-    [2] = {"import section", 2, decode_imports},
-    [3] = {"function section", 3, decode_functions},
-    [4] = {"table section", 4, decode_tables},
-    [5] = {"memory section", 5, decode_memories},
-    [13] = {"tag section", 6, decode_tags},
-    [6] = {"global section", 7, decode_globals},
-    [7] = {"export section", 8, decode_exports},
-    [8] = {"start section", 9, decode_start},
-    [9] = {"element section", 10, decode_elems},
-    [12] = {"data count section", 11, decode_data_count},
-    [10] = {"code section", 12, decode_codes},
-    [11] = {"data section", 13, decode_datas},
+    [0] = {"custom section", 0, NULL},           [1] = {"type section", 1, decode_types},
+    [2] = {"import section", 2, decode_imports}, [3] = {"function section", 3, decode_functions},
+    [4] = {"table section", 4, decode_tables},   [5] = {"memory section", 5, decode_memories},
+    [13] = {"tag section", 6, decode_tags},      [6] = {"global section", 7, decode_globals},
+    [7] = {"export section", 8, decode_exports}, [8] = {"start section", 9, decode_start},
+    [9] = {"element section", 10, decode_elems}, [12] = {"data count section", 11, decode_data_count},
+    [10] = {"code section", 12, decode_codes},   [11] = {"data section", 13, decode_datas},
 };
 
 static wisp_status read_local_types(wasm_decoder *d, wasm_code *code, const wasm_functype *type, wasm_type **locals,
@@ -576,8 +586,7 @@ static wisp_status record_section(wasm_decoder *d, uint8_t id, uint64_t offset, 
     wasm_module *m = d->m;
     if (m->section_count >= m->limits.items) return too_many(d, "sections", m->section_count, m->limits.items);
     if (!BASE_GROW(m->sections, m->section_capacity, (size_t)m->section_count + 1)) return no_memory(d);
-    m->sections[m->section_count++] =
-        (wasm_section_info){.id = id, .offset = offset, .name = name, .content = content};
+    m->sections[m->section_count++] = (wasm_section_info){.id = id, .offset = offset, .name = name, .content = content};
     return WISP_OK;
 }
 
@@ -646,8 +655,10 @@ wisp_status wasm_module_new(wasm_module **out, base_span bytes, const wasm_decod
     wasm_decoder d = {.m = m, .r = base_reader_of(bytes.data, bytes.size), .report = report};
     wisp_status status = decode_module(&d);
     wasm_validator_free(d.validator);
-    if (status == WISP_OK) *out = m;
-    else wasm_module_free(m);
+    if (status == WISP_OK)
+        *out = m;
+    else
+        wasm_module_free(m);
     return status;
 }
 

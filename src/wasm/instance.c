@@ -1,4 +1,5 @@
-/* Instances, core §4.5: imports are resolved and matched, globals, tables, memories and segments made, in that order. */
+/* Instances, core §4.5: imports are resolved and matched, globals, tables, memories and segments made, in that order.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -15,8 +16,7 @@ wisp_status wasm_func_new(wasm_func **out, wasm_store *store, const char *signat
                           wisp_report *report)
 {
     static const char letters[] = "iIfFvre";
-    static const wasm_type named[] = {WASM_I32,  WASM_I64,     WASM_F32,      WASM_F64,
-                                      WASM_V128, WASM_FUNCREF, WASM_EXTERNREF};
+    static const wasm_type named[] = {WASM_I32, WASM_I64, WASM_F32, WASM_F64, WASM_V128, WASM_FUNCREF, WASM_EXTERNREF};
     size_t size = strlen(signature);
     wasm_type *types = base_realloc_array(NULL, size, sizeof *types);
     wasm_func *func = base_calloc(1, sizeof *func);
@@ -24,9 +24,12 @@ wisp_status wasm_func_new(wasm_func **out, wasm_store *store, const char *signat
     bool ok = types && func && signature[0] == '(';
     for (size_t i = 1; ok && i < size; i++) {
         const char *letter = strchr(letters, signature[i]);
-        if (signature[i] == ')' && !type.results) type.results = types + type.param_count;
-        else if (letter) types[type.param_count + type.result_count] = named[letter - letters];
-        else ok = false;
+        if (signature[i] == ')' && !type.results)
+            type.results = types + type.param_count;
+        else if (letter)
+            types[type.param_count + type.result_count] = named[letter - letters];
+        else
+            ok = false;
         if (letter && *(type.results ? &type.result_count : &type.param_count) < UINT32_MAX)
             (*(type.results ? &type.result_count : &type.param_count))++;
     }
@@ -59,8 +62,14 @@ wisp_status wasm_global_new(wasm_global **out, wasm_store *store, wasm_type type
     return WISP_OK;
 }
 
-wasm_value wasm_global_get(const wasm_global *global) { return global->value; }
-wasm_type wasm_global_type(const wasm_global *global) { return global->type; }
+wasm_value wasm_global_get(const wasm_global *global)
+{
+    return global->value;
+}
+wasm_type wasm_global_type(const wasm_global *global)
+{
+    return global->type;
+}
 
 /* ---- imports ---- */
 
@@ -274,9 +283,8 @@ static wisp_status make_tables_and_memories(wasm_instance *instance, wisp_report
     for (uint32_t i = m->imported_tags; i < m->tag_count; i++) {
         wasm_tag *tag = base_calloc(1, sizeof *tag);
         if (!tag) return out_of_memory(report);
-        *tag = (wasm_tag){.type_id = instance->type_ids[m->tags[i]],
-                          .type = &m->types[m->tags[i]],
-                          .next = instance->store->tags};
+        *tag = (wasm_tag){
+            .type_id = instance->type_ids[m->tags[i]], .type = &m->types[m->tags[i]], .next = instance->store->tags};
         instance->store->tags = instance->tags[i] = tag;
     }
     return WISP_OK;
@@ -293,8 +301,10 @@ static wisp_status make_elems(wasm_instance *instance, wisp_report *report)
         refs->count = elem->count;
         for (uint32_t k = 0; k < elem->count; k++) {
             wasm_value value;
-            if (elem->funcs) value.ref = instance->funcs[elem->funcs[k]];
-            else BASE_TRY(evaluate(instance, &elem->exprs[k], &value, report));
+            if (elem->funcs)
+                value.ref = instance->funcs[elem->funcs[k]];
+            else
+                BASE_TRY(evaluate(instance, &elem->exprs[k], &value, report));
             refs->items[k] = value.ref;
         }
     }
@@ -379,8 +389,14 @@ wisp_status wasm_instance_replace(wasm_instance *instance, uint32_t func, const 
 
 /* ---- looking in ---- */
 
-wasm_store *wasm_instance_store(const wasm_instance *instance) { return instance->store; }
-const wasm_module *wasm_instance_module(const wasm_instance *instance) { return instance->module; }
+wasm_store *wasm_instance_store(const wasm_instance *instance)
+{
+    return instance->store;
+}
+const wasm_module *wasm_instance_module(const wasm_instance *instance)
+{
+    return instance->module;
+}
 
 bool wasm_instance_export(const wasm_instance *instance, const char *name, size_t size, wasm_extern *out)
 {
@@ -388,11 +404,21 @@ bool wasm_instance_export(const wasm_instance *instance, const char *name, size_
     if (!e) return false;
     out->kind = e->kind;
     switch (e->kind) {
-    case WASM_FUNC: out->func = instance->funcs[e->index]; break;
-    case WASM_TABLE: out->table = instance->tables[e->index]; break;
-    case WASM_MEMORY: out->memory = instance->memories[e->index]; break;
-    case WASM_GLOBAL: out->global = instance->globals[e->index]; break;
-    case WASM_TAG: out->tag = instance->tags[e->index]; break;
+    case WASM_FUNC:
+        out->func = instance->funcs[e->index];
+        break;
+    case WASM_TABLE:
+        out->table = instance->tables[e->index];
+        break;
+    case WASM_MEMORY:
+        out->memory = instance->memories[e->index];
+        break;
+    case WASM_GLOBAL:
+        out->global = instance->globals[e->index];
+        break;
+    case WASM_TAG:
+        out->tag = instance->tags[e->index];
+        break;
     }
     return true;
 }

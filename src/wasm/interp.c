@@ -1,8 +1,8 @@
 /* The interpreter: runs the module's own bytes, in place, with the validator's table of branches beside them.
  *
- * `pc` is the next byte, `st` the next branch entry, `sp` the first free slot, `fp` the frame's first local. Nothing here
- * checks what validation has proved (core §3), so reads of immediates are `_nocheck`. Every memory access goes through
- * ADDRESS. */
+ * `pc` is the next byte, `st` the next branch entry, `sp` the first free slot, `fp` the frame's first local. Nothing
+ * here checks what validation has proved (core §3), so reads of immediates are `_nocheck`. Every memory access goes
+ * through ADDRESS. */
 #include <string.h>
 
 #include "wasm/machine.h"
@@ -76,8 +76,10 @@ static inline void skip_leb_nocheck(const uint8_t **pc)
 static inline void skip_block_type_nocheck(const uint8_t **pc)
 {
     uint8_t first = *(*pc)++;
-    if (WASM_UNLIKELY(first & 0x80)) skip_leb_nocheck(pc);
-    else if (WASM_UNLIKELY(first == 0x63 || first == 0x64)) skip_leb_nocheck(pc); /* (ref null? ht) */
+    if (WASM_UNLIKELY(first & 0x80))
+        skip_leb_nocheck(pc);
+    else if (WASM_UNLIKELY(first == 0x63 || first == 0x64))
+        skip_leb_nocheck(pc); /* (ref null? ht) */
 }
 
 /* ---- memory ---- */
@@ -95,7 +97,8 @@ static __attribute__((noinline)) uint8_t *address_slow(const wasm_instance *I, c
 }
 
 /* Sets `p` to the effective address of `size` bytes, and moves `pc` past the memarg. The fast path is memory 0 with a
- * 32-bit address: no sum of u32s can wrap, and `mem_size` is 0 for any other memory. Guard pages would drop its test. */
+ * 32-bit address: no sum of u32s can wrap, and `mem_size` is 0 for any other memory. Guard pages would drop its test.
+ */
 #define ADDRESS(p, index, size)                                                                                        \
     uint8_t *p;                                                                                                        \
     {                                                                                                                  \
@@ -138,10 +141,10 @@ static __attribute__((noinline)) uint8_t *address_slow(const wasm_instance *I, c
 #define TYPE_Fbits uint64_t
 #define TYPE_v v128
 
-/* Slots are written 8 bytes at a time by scalar code and 16 at a time by vector code. A 16-byte load just after an 8-byte
- * store waits for the cache (the store buffer cannot forward it), which costs more than the instruction itself; hence:
- * copies in functions without vectors move 8 bytes, in others the local's kind decides, and where it is not known two
- * halves are moved. The asm keeps the compiler from joining them. */
+/* Slots are written 8 bytes at a time by scalar code and 16 at a time by vector code. A 16-byte load just after an
+ * 8-byte store waits for the cache (the store buffer cannot forward it), which costs more than the instruction itself;
+ * hence: copies in functions without vectors move 8 bytes, in others the local's kind decides, and where it is not
+ * known two halves are moved. The asm keeps the compiler from joining them. */
 static inline void copy_slot(wasm_value *to, const wasm_value *from)
 {
     uint64_t low = from->words[0], high = from->words[1];
@@ -160,8 +163,10 @@ static inline wasm_value *unwind_operands(wasm_value *sp, const wasm_branch *b)
 {
     if (WASM_LIKELY(b->drop == 0)) return sp;
     wasm_value *to = sp - b->keep - b->drop;
-    if (b->keep == 1) copy_slot(to, sp - 1);
-    else if (b->keep) memmove(to, sp - b->keep, b->keep * sizeof *sp);
+    if (b->keep == 1)
+        copy_slot(to, sp - 1);
+    else if (b->keep)
+        memmove(to, sp - b->keep, b->keep * sizeof *sp);
     return to + b->keep;
 }
 
@@ -198,7 +203,7 @@ static inline wasm_value *unwind_operands(wasm_value *sp, const wasm_branch *b)
         pc = frame->pc;                                                                                                \
         st = frame->st;                                                                                                \
         end = frame->code->end;                                                                                        \
-        labels = frame->code->vectors ? vector_labels : scalar_labels;                                                                                      \
+        labels = frame->code->vectors ? vector_labels : scalar_labels;                                                 \
         LOAD_INSTANCE;                                                                                                 \
     } while (0)
 
@@ -240,7 +245,7 @@ prefix_fd : {
     goto *labels[0x200 + sub];
 }
 
-    /* ---- what opcodes.def says in full ---- */
+/* ---- what opcodes.def says in full ---- */
 
 #define WASM_UN(code, name, text, ta, tr, value)                                                                       \
     op_##name:                                                                                                         \
@@ -325,7 +330,7 @@ prefix_fd : {
     {                                                                                                                  \
         type a = (type)GET_v(sp - 1);                                                                                  \
         ADDRESS(p, sp[-2].u64, 1u << align)                                                                            \
-        __typeof__(((type){0})[0]) m;                                                                                \
+        __typeof__(((type){0})[0]) m;                                                                                  \
         memcpy(&m, p, sizeof m);                                                                                       \
         a[*pc++ & ((16 >> align) - 1)] = m;                                                                            \
         sp--;                                                                                                          \
@@ -337,7 +342,7 @@ prefix_fd : {
     {                                                                                                                  \
         const type a = (type)GET_v(sp - 1);                                                                            \
         ADDRESS(p, sp[-2].u64, 1u << align)                                                                            \
-        const __typeof__(((type){0})[0]) m = a[*pc++ & ((16 >> align) - 1)];                                         \
+        const __typeof__(((type){0})[0]) m = a[*pc++ & ((16 >> align) - 1)];                                           \
         memcpy(p, &m, sizeof m);                                                                                       \
         sp -= 2;                                                                                                       \
         NEXT;                                                                                                          \
@@ -430,8 +435,10 @@ op_br_table : {
 }
 op_return : {
     const uint32_t n = frame->code->results;
-    if (n == 1) copy_slot(fp, sp - 1);
-    else if (n) memmove(fp, sp - n, n * sizeof *sp);
+    if (n == 1)
+        copy_slot(fp, sp - 1);
+    else if (n)
+        memmove(fp, sp - n, n * sizeof *sp);
     sp = fp + n;
     if (--S->depth == base) return WISP_OK;
     LOAD_FRAME;
@@ -523,22 +530,28 @@ op_local_tee:
     NEXT;
 op_local_get_wide : {
     const uint64_t index = LEB;
-    if (is_wide_local(frame->code, index)) *sp = fp[index];
-    else sp->u64 = fp[index].u64;
+    if (is_wide_local(frame->code, index))
+        *sp = fp[index];
+    else
+        sp->u64 = fp[index].u64;
     sp++;
     NEXT;
 }
 op_local_set_wide : {
     const uint64_t index = LEB;
     sp--;
-    if (is_wide_local(frame->code, index)) fp[index] = *sp;
-    else fp[index].u64 = sp->u64;
+    if (is_wide_local(frame->code, index))
+        fp[index] = *sp;
+    else
+        fp[index].u64 = sp->u64;
     NEXT;
 }
 op_local_tee_wide : {
     const uint64_t index = LEB;
-    if (is_wide_local(frame->code, index)) fp[index] = sp[-1];
-    else fp[index].u64 = sp[-1].u64;
+    if (is_wide_local(frame->code, index))
+        fp[index] = sp[-1];
+    else
+        fp[index].u64 = sp[-1].u64;
     NEXT;
 }
 op_global_get:

@@ -66,8 +66,10 @@ wisp_status wasm_memory_new(wasm_memory **out, wasm_store *store, wasm_range pag
 void wasm_memory_fini(wasm_memory *memory)
 {
     base_discharge(memory->store->limits.budget, memory->size);
-    if (memory->reserved) os_release(memory->data, (size_t)memory->reserved);
-    else base_free(memory->data);
+    if (memory->reserved)
+        os_release(memory->data, (size_t)memory->reserved);
+    else
+        base_free(memory->data);
 }
 
 uint64_t wasm_memory_grow(wasm_memory *memory, uint64_t pages)
@@ -77,9 +79,18 @@ uint64_t wasm_memory_grow(wasm_memory *memory, uint64_t pages)
     return set_size(memory, (old + pages) * WASM_PAGE) ? old : UINT64_MAX;
 }
 
-uint8_t *wasm_memory_data(const wasm_memory *memory) { return memory->data; }
-uint64_t wasm_memory_size(const wasm_memory *memory) { return memory->size; }
-bool wasm_memory_is_fixed(const wasm_memory *memory) { return memory->reserved != 0; }
+uint8_t *wasm_memory_data(const wasm_memory *memory)
+{
+    return memory->data;
+}
+uint64_t wasm_memory_size(const wasm_memory *memory)
+{
+    return memory->size;
+}
+bool wasm_memory_is_fixed(const wasm_memory *memory)
+{
+    return memory->reserved != 0;
+}
 
 /* As an import sees it (core §4.5.3): the minimum is the present size. */
 wasm_range wasm_memory_range(const wasm_memory *memory)
@@ -132,7 +143,10 @@ void wasm_table_fini(wasm_table *table)
     base_free(table->items);
 }
 
-uint64_t wasm_table_size(const wasm_table *table) { return table->size; }
+uint64_t wasm_table_size(const wasm_table *table)
+{
+    return table->size;
+}
 
 /* Room for `need` elements, charged; doubling where the limits allow it, so that growing one by one stays linear. */
 static bool table_reserve(wasm_table *table, uint64_t need)
@@ -152,7 +166,10 @@ static bool table_reserve(wasm_table *table, uint64_t need)
     return true;
 }
 
-static void charge_fuel(wasm_store *store, uint64_t bytes) { store->ticks -= (int64_t)(bytes >> 6); }
+static void charge_fuel(wasm_store *store, uint64_t bytes)
+{
+    store->ticks -= (int64_t)(bytes >> 6);
+}
 
 uint64_t wasm_table_grow(wasm_table *table, uint64_t count, void *value)
 {

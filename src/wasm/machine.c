@@ -53,7 +53,7 @@ static void free_instance(wasm_instance *instance)
 }
 
 #define FREE_LIST(type, list, fini)                                                                                    \
-    for (type *next, *p = (list); p; p = next) {                                                                       \
+    for (type * next, *p = (list); p; p = next) {                                                                      \
         next = p->next;                                                                                                \
         fini;                                                                                                          \
         base_free(p);                                                                                                  \
@@ -80,8 +80,14 @@ void wasm_store_free(wasm_store *store)
     base_free(store);
 }
 
-void wasm_store_interrupt(wasm_store *store) { atomic_store_explicit(&store->interrupt, 1, memory_order_relaxed); }
-void wasm_store_resume(wasm_store *store) { atomic_store_explicit(&store->interrupt, 0, memory_order_relaxed); }
+void wasm_store_interrupt(wasm_store *store)
+{
+    atomic_store_explicit(&store->interrupt, 1, memory_order_relaxed);
+}
+void wasm_store_resume(wasm_store *store)
+{
+    atomic_store_explicit(&store->interrupt, 0, memory_order_relaxed);
+}
 
 bool wasm_store_interrupted(const wasm_store *store)
 {
@@ -94,8 +100,10 @@ static void settle_fuel(wasm_store *store)
     int64_t ticks = store->ticks;
     store->ticks = 0;
     if (!store->limits.fuel) return;
-    if (ticks >= 0) store->fuel += (uint64_t)ticks;
-    else store->fuel = (uint64_t)-ticks < store->fuel ? store->fuel - (uint64_t)-ticks : 0;
+    if (ticks >= 0)
+        store->fuel += (uint64_t)ticks;
+    else
+        store->fuel = (uint64_t)-ticks < store->fuel ? store->fuel - (uint64_t)-ticks : 0;
 }
 
 uint64_t wasm_store_fuel(const wasm_store *store)
@@ -223,10 +231,9 @@ uint32_t wasm_intern_type(wasm_store *store, const wasm_functype *type, const ui
 
 wisp_status wasm_trap_raise(wasm_store *store, wasm_trap_kind kind)
 {
-    static const char *const texts[] = {
-        "",
+    static const char *const texts[] = {"",
 #define X(name, text) text,
-        WASM_TRAPS(X)
+                                        WASM_TRAPS(X)
 #undef X
     };
     snprintf(store->reason, sizeof store->reason, "%s", texts[kind]);
@@ -272,11 +279,8 @@ bool wasm_push_frame(wasm_store *store, const wasm_func *func, const wasm_code *
     size_t slots = (size_t)code->params + code->locals + code->operands;
     if (store->depth >= store->limits.call_depth || slots > (size_t)(store->stack_end - fp)) return false;
     if (code->locals) memset(fp + code->params, 0, code->locals * sizeof *fp);
-    store->frames[store->depth++] = (wasm_frame){.func = func,
-                                                 .code = code,
-                                                 .fp = fp,
-                                                 .pc = code->start,
-                                                 .st = func->instance->module->branches + code->branch};
+    store->frames[store->depth++] = (wasm_frame){
+        .func = func, .code = code, .fp = fp, .pc = code->start, .st = func->instance->module->branches + code->branch};
     return true;
 }
 
@@ -316,8 +320,8 @@ static wisp_status run(wasm_store *store, const wasm_func *func, const wasm_code
         status = wasm_trap_raise(store, WASM_TRAP_STACK);
     } else if (code) {
         store->host_depth++;
-        status = wasm_push_frame(store, func, code, v) ? wasm_interpret(store)
-                                                       : wasm_trap_raise(store, WASM_TRAP_STACK);
+        status =
+            wasm_push_frame(store, func, code, v) ? wasm_interpret(store) : wasm_trap_raise(store, WASM_TRAP_STACK);
         store->host_depth--;
     } else {
         store->host_depth++;
@@ -341,8 +345,9 @@ wisp_status wasm_call(wasm_func *func, const wasm_value *args, size_t arg_count,
     const wasm_functype *type = func->type;
     wasm_store *store = func->store;
     if (arg_count != type->param_count || result_count != type->result_count)
-        return base_fail(report, WISP_E_USAGE, "wasm: call with %zu arguments and %zu results of a function of %u and %u",
-                         arg_count, result_count, type->param_count, type->result_count);
+        return base_fail(report, WISP_E_USAGE,
+                         "wasm: call with %zu arguments and %zu results of a function of %u and %u", arg_count,
+                         result_count, type->param_count, type->result_count);
     if (trap) memset(trap, 0, sizeof *trap);
     wasm_value *v = store->sp;
     size_t slots = arg_count > result_count ? arg_count : result_count;
@@ -370,4 +375,7 @@ wisp_status wasm_evaluate(wasm_instance *instance, const wasm_code *code, wasm_v
     return status;
 }
 
-const wasm_functype *wasm_func_type(const wasm_func *func) { return func->type; }
+const wasm_functype *wasm_func_type(const wasm_func *func)
+{
+    return func->type;
+}

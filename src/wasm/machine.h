@@ -1,8 +1,9 @@
-/* Inside the machine: what decoder, validator, interpreter and instances share. Nothing outside src/wasm includes it. */
+/* Inside the machine: what decoder, validator, interpreter and instances share. Nothing outside src/wasm includes it.
+ */
 #ifndef WASM_MACHINE_H
 #define WASM_MACHINE_H
-#include <stdatomic.h>
 #include "wasm/wasm.h"
+#include <stdatomic.h>
 
 #define WASM_PAGE 65536u
 #define WASM_NO_INDEX UINT32_MAX
@@ -18,8 +19,8 @@ typedef struct wasm_arena {
 void *wasm_arena_array(wasm_arena *arena, size_t count, size_t size); /* zeroed; NULL on failure */
 void wasm_arena_fini(wasm_arena *arena);
 
-/* Where a branch goes. The validator writes one for each branch in order of appearance; the interpreter's `st` points to
- * the next one, so that no search is ever needed. Two for a br_table with one label, and so on. */
+/* Where a branch goes. The validator writes one for each branch in order of appearance; the interpreter's `st` points
+ * to the next one, so that no search is ever needed. Two for a br_table with one label, and so on. */
 typedef struct wasm_branch {
     int32_t pc;    /* from just after the branch's opcode byte to the target */
     int32_t st;    /* from this entry to the target's */
@@ -31,11 +32,11 @@ enum { WASM_LOCAL_KINDS = 128 };
 
 /* Code ready to run: a function's body or a constant expression. */
 typedef struct wasm_code {
-    const uint8_t *start, *end; /* first instruction; after the final `end` */
-    size_t branch;              /* index of its first entry in the module's table */
+    const uint8_t *start, *end;       /* first instruction; after the final `end` */
+    size_t branch;                    /* index of its first entry in the module's table */
     uint32_t params, results, locals; /* slots; locals without parameters */
-    uint32_t operands;          /* greatest height */
-    bool vectors;               /* a v128 among its locals or operands */
+    uint32_t operands;                /* greatest height */
+    bool vectors;                     /* a v128 among its locals or operands */
     const uint8_t *local_kinds; /* then: 1 for a v128, of the first WASM_LOCAL_KINDS locals; others may be either */
     base_span body;             /* locals declarations too */
 } wasm_code;
@@ -59,8 +60,8 @@ typedef struct wasm_elem {
     wasm_type type;
     uint32_t table, count;
     wasm_code offset;
-    uint32_t *funcs;   /* either function indices */
-    wasm_code *exprs;  /* or expressions */
+    uint32_t *funcs;  /* either function indices */
+    wasm_code *exprs; /* or expressions */
 } wasm_elem;
 
 typedef struct wasm_data {
@@ -77,9 +78,9 @@ struct wasm_module {
     wasm_import_info *imports;
     wasm_export_info *exports;
     wasm_section_info *sections;
-    uint32_t *funcs; /* type index of each, imported ones first */
+    uint32_t *funcs;   /* type index of each, imported ones first */
     uint8_t *declared; /* per function: may appear in ref.func (core §3.4.1 C.refs) */
-    wasm_code *codes; /* of defined functions */
+    wasm_code *codes;  /* of defined functions */
     wasm_table_decl *tables;
     wasm_range *memories;
     wasm_global_decl *globals;
@@ -154,8 +155,8 @@ struct wasm_func {
     wasm_instance *instance; /* NULL: made by wasm_func_new */
     wasm_store *store;
     const wasm_functype *type;
-    uint32_t type_id; /* of the store: equal types have equal ids */
-    uint32_t index;   /* in its module */
+    uint32_t type_id;       /* of the store: equal types have equal ids */
+    uint32_t index;         /* in its module */
     struct wasm_func *next; /* those made by wasm_func_new */
 };
 
@@ -218,8 +219,8 @@ struct wasm_instance {
 typedef struct wasm_frame {
     const wasm_func *func; /* its instance is what runs */
     const wasm_code *code;
-    wasm_value *fp;        /* parameters and locals; operands follow */
-    const uint8_t *pc;     /* where to go on when the callee returns */
+    wasm_value *fp;    /* parameters and locals; operands follow */
+    const uint8_t *pc; /* where to go on when the callee returns */
     const wasm_branch *st;
 } wasm_frame;
 
@@ -269,7 +270,8 @@ typedef enum wasm_trap_kind {
 } wasm_trap_kind;
 
 /* machine.c */
-uint32_t wasm_intern_type(wasm_store *store, const wasm_functype *type, const uint32_t *ids); /* WASM_NO_INDEX: memory */
+uint32_t wasm_intern_type(wasm_store *store, const wasm_functype *type,
+                          const uint32_t *ids); /* WASM_NO_INDEX: memory */
 wisp_status wasm_func_make(wasm_func *out, wasm_store *store, const char *signature, wasm_host_fn fn, void *context,
                            wisp_report *report);
 wisp_status wasm_trap_raise(wasm_store *store, wasm_trap_kind kind);
@@ -290,7 +292,10 @@ bool wasm_memory_init(wasm_instance *instance, uint32_t memory, uint32_t data, u
 bool wasm_memory_copy(wasm_memory *to_memory, wasm_memory *from_memory, uint64_t to, uint64_t from, uint64_t n);
 bool wasm_memory_fill(wasm_memory *memory, uint64_t to, uint8_t value, uint64_t n);
 /* The one check: are [at, at + n) inside [0, size)? */
-static inline bool wasm_inside(uint64_t at, uint64_t n, uint64_t size) { return at <= size && n <= size - at; }
+static inline bool wasm_inside(uint64_t at, uint64_t n, uint64_t size)
+{
+    return at <= size && n <= size - at;
+}
 
 /* machine.c: calls a host function whose arguments lie at v. */
 wisp_status wasm_call_host(wasm_store *store, const wasm_func *func, wasm_instance *caller, wasm_value *v);

@@ -3,9 +3,15 @@
 
 #include "wasm/machine.h"
 
-base_span wasm_module_bytes(const wasm_module *m) { return m->bytes; }
+base_span wasm_module_bytes(const wasm_module *m)
+{
+    return m->bytes;
+}
 
-uint32_t wasm_module_section_count(const wasm_module *m) { return m->section_count; }
+uint32_t wasm_module_section_count(const wasm_module *m)
+{
+    return m->section_count;
+}
 
 const wasm_section_info *wasm_module_section(const wasm_module *m, uint32_t index)
 {
@@ -25,14 +31,20 @@ const wasm_section_info *wasm_module_custom(const wasm_module *m, const char *na
     return NULL;
 }
 
-uint32_t wasm_module_import_count(const wasm_module *m) { return m->import_count; }
+uint32_t wasm_module_import_count(const wasm_module *m)
+{
+    return m->import_count;
+}
 
 const wasm_import_info *wasm_module_import(const wasm_module *m, uint32_t index)
 {
     return index < m->import_count ? &m->imports[index] : NULL;
 }
 
-uint32_t wasm_module_export_count(const wasm_module *m) { return m->export_count; }
+uint32_t wasm_module_export_count(const wasm_module *m)
+{
+    return m->export_count;
+}
 
 const wasm_export_info *wasm_module_export(const wasm_module *m, uint32_t index)
 {
@@ -46,8 +58,14 @@ const wasm_export_info *wasm_module_find_export(const wasm_module *m, const char
     return NULL;
 }
 
-uint32_t wasm_module_func_count(const wasm_module *m) { return m->func_count; }
-uint32_t wasm_module_imported_func_count(const wasm_module *m) { return m->imported_funcs; }
+uint32_t wasm_module_func_count(const wasm_module *m)
+{
+    return m->func_count;
+}
+uint32_t wasm_module_imported_func_count(const wasm_module *m)
+{
+    return m->imported_funcs;
+}
 
 const wasm_functype *wasm_module_func_type(const wasm_module *m, uint32_t func)
 {
@@ -64,7 +82,10 @@ wasm_code_info wasm_module_code(const wasm_module *m, uint32_t func)
                             .operand_count = code->operands};
 }
 
-uint32_t wasm_module_data_count(const wasm_module *m) { return m->data_count; }
+uint32_t wasm_module_data_count(const wasm_module *m)
+{
+    return m->data_count;
+}
 
 wasm_data_info wasm_module_data(const wasm_module *m, uint32_t index)
 {
@@ -72,7 +93,10 @@ wasm_data_info wasm_module_data(const wasm_module *m, uint32_t index)
     return (wasm_data_info){.bytes = m->datas[index].bytes, .passive = m->datas[index].mode == WASM_SEGMENT_PASSIVE};
 }
 
-uint32_t wasm_module_memory_count(const wasm_module *m) { return m->memory_count; }
+uint32_t wasm_module_memory_count(const wasm_module *m)
+{
+    return m->memory_count;
+}
 
 wasm_range wasm_module_memory(const wasm_module *m, uint32_t index)
 {

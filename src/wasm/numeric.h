@@ -7,15 +7,39 @@
 #include <math.h>
 #include <stdint.h>
 
-static inline uint32_t wasm_clz32(uint32_t a) { return a ? (uint32_t)__builtin_clz(a) : 32; }
-static inline uint32_t wasm_ctz32(uint32_t a) { return a ? (uint32_t)__builtin_ctz(a) : 32; }
-static inline uint32_t wasm_popcnt32(uint32_t a) { return (uint32_t)__builtin_popcount(a); }
-static inline uint64_t wasm_clz64(uint64_t a) { return a ? (uint64_t)__builtin_clzll(a) : 64; }
-static inline uint64_t wasm_ctz64(uint64_t a) { return a ? (uint64_t)__builtin_ctzll(a) : 64; }
-static inline uint64_t wasm_popcnt64(uint64_t a) { return (uint64_t)__builtin_popcountll(a); }
+static inline uint32_t wasm_clz32(uint32_t a)
+{
+    return a ? (uint32_t)__builtin_clz(a) : 32;
+}
+static inline uint32_t wasm_ctz32(uint32_t a)
+{
+    return a ? (uint32_t)__builtin_ctz(a) : 32;
+}
+static inline uint32_t wasm_popcnt32(uint32_t a)
+{
+    return (uint32_t)__builtin_popcount(a);
+}
+static inline uint64_t wasm_clz64(uint64_t a)
+{
+    return a ? (uint64_t)__builtin_clzll(a) : 64;
+}
+static inline uint64_t wasm_ctz64(uint64_t a)
+{
+    return a ? (uint64_t)__builtin_ctzll(a) : 64;
+}
+static inline uint64_t wasm_popcnt64(uint64_t a)
+{
+    return (uint64_t)__builtin_popcountll(a);
+}
 
-static inline float wasm_canonical_f32(float a) { return a == a ? a : __builtin_nanf(""); }
-static inline double wasm_canonical_f64(double a) { return a == a ? a : __builtin_nan(""); }
+static inline float wasm_canonical_f32(float a)
+{
+    return a == a ? a : __builtin_nanf("");
+}
+static inline double wasm_canonical_f64(double a)
+{
+    return a == a ? a : __builtin_nan("");
+}
 
 /* core §4.3.3 fmin, fmax: a NaN wins, and -0 is less than +0. */
 #define MIN_MAX(type, bits)                                                                                            \

@@ -51,8 +51,14 @@ INTEGER_OPS(32x4, 4)
 INTEGER_OPS(64x2, 2)
 
 #define MIN_MAX(t)                                                                                                     \
-    static inline v128 wasm_min_##t(v128 a, v128 b) { return SELECT((t)a < (t)b, a, b); }                              \
-    static inline v128 wasm_max_##t(v128 a, v128 b) { return SELECT((t)a > (t)b, a, b); }
+    static inline v128 wasm_min_##t(v128 a, v128 b)                                                                    \
+    {                                                                                                                  \
+        return SELECT((t)a < (t)b, a, b);                                                                              \
+    }                                                                                                                  \
+    static inline v128 wasm_max_##t(v128 a, v128 b)                                                                    \
+    {                                                                                                                  \
+        return SELECT((t)a > (t)b, a, b);                                                                              \
+    }
 MIN_MAX(i8x16)
 MIN_MAX(u8x16)
 MIN_MAX(i16x8)
@@ -68,7 +74,7 @@ static inline int32_t wasm_clamp(int32_t v, int32_t least, int32_t most)
 #define LANEWISE(name, t, lanes, value)                                                                                \
     static inline v128 wasm_##name(v128 va, v128 vb)                                                                   \
     {                                                                                                                  \
-        t a = (t)va, b = (t)vb, r = {0};                                                                                    \
+        t a = (t)va, b = (t)vb, r = {0};                                                                               \
         FOR_LANES(lanes) r[i] = (__typeof__(r[0]))(value);                                                             \
         return (v128)r;                                                                                                \
     }
@@ -96,7 +102,7 @@ static inline v128 wasm_popcnt_i8x16(v128 va)
 #define NARROW(name, from, to, half, least, most)                                                                      \
     static inline v128 wasm_narrow_##name(v128 a, v128 b)                                                              \
     {                                                                                                                  \
-        to r = {0};                                                                                                          \
+        to r = {0};                                                                                                    \
         FOR_LANES(half)                                                                                                \
         {                                                                                                              \
             r[i] = (__typeof__(r[0]))wasm_clamp(((from)a)[i], least, most);                                            \
@@ -112,13 +118,13 @@ NARROW(i16x8_u, i32x4, u16x8, 4, 0, UINT16_MAX)
 #define EXTEND(to, from, half)                                                                                         \
     static inline v128 wasm_extend_low_##to(v128 a)                                                                    \
     {                                                                                                                  \
-        to r = {0};                                                                                                          \
+        to r = {0};                                                                                                    \
         FOR_LANES(half) r[i] = ((from)a)[i];                                                                           \
         return (v128)r;                                                                                                \
     }                                                                                                                  \
     static inline v128 wasm_extend_high_##to(v128 a)                                                                   \
     {                                                                                                                  \
-        to r = {0};                                                                                                          \
+        to r = {0};                                                                                                    \
         FOR_LANES(half) r[i] = ((from)a)[half + i];                                                                    \
         return (v128)r;                                                                                                \
     }
@@ -132,7 +138,7 @@ EXTEND(u64x2, u32x4, 2)
 #define EXTADD(to, from, lanes)                                                                                        \
     static inline v128 wasm_extadd_##to(v128 a)                                                                        \
     {                                                                                                                  \
-        to r = {0};                                                                                                          \
+        to r = {0};                                                                                                    \
         FOR_LANES(lanes) r[i] = (__typeof__(r[0]))(((from)a)[2 * i] + ((from)a)[2 * i + 1]);                           \
         return (v128)r;                                                                                                \
     }
@@ -164,25 +170,31 @@ static inline v128 wasm_canonical_f64x2(f64x2 a)
 #define FLOAT_UNARY(name, t, lanes, bits, f)                                                                           \
     static inline v128 wasm_##name##_##t(v128 a)                                                                       \
     {                                                                                                                  \
-        t r = {0};                                                                                                           \
+        t r = {0};                                                                                                     \
         FOR_LANES(lanes) r[i] = f(((t)a)[i]);                                                                          \
         return wasm_canonical_##t(r);                                                                                  \
     }
 #define FLOAT_BINARY(t, lanes, bits)                                                                                   \
     static inline v128 wasm_min_##t(v128 a, v128 b)                                                                    \
     {                                                                                                                  \
-        t r = {0};                                                                                                           \
+        t r = {0};                                                                                                     \
         FOR_LANES(lanes) r[i] = wasm_min_f##bits(((t)a)[i], ((t)b)[i]);                                                \
         return (v128)r;                                                                                                \
     }                                                                                                                  \
     static inline v128 wasm_max_##t(v128 a, v128 b)                                                                    \
     {                                                                                                                  \
-        t r = {0};                                                                                                           \
+        t r = {0};                                                                                                     \
         FOR_LANES(lanes) r[i] = wasm_max_f##bits(((t)a)[i], ((t)b)[i]);                                                \
         return (v128)r;                                                                                                \
     }                                                                                                                  \
-    static inline v128 wasm_pmin_##t(v128 a, v128 b) { return SELECT((t)b < (t)a, b, a); }                             \
-    static inline v128 wasm_pmax_##t(v128 a, v128 b) { return SELECT((t)a < (t)b, b, a); }
+    static inline v128 wasm_pmin_##t(v128 a, v128 b)                                                                   \
+    {                                                                                                                  \
+        return SELECT((t)b < (t)a, b, a);                                                                              \
+    }                                                                                                                  \
+    static inline v128 wasm_pmax_##t(v128 a, v128 b)                                                                   \
+    {                                                                                                                  \
+        return SELECT((t)a < (t)b, b, a);                                                                              \
+    }
 FLOAT_UNARY(ceil, f32x4, 4, 32, ceilf)
 FLOAT_UNARY(floor, f32x4, 4, 32, floorf)
 FLOAT_UNARY(trunc, f32x4, 4, 32, truncf)
@@ -211,7 +223,7 @@ static inline v128 wasm_f64x2_promote(v128 a)
 #define TRUNC_SAT_F32(sign)                                                                                            \
     static inline v128 wasm_i32x4_trunc_sat_f32x4_##sign(v128 a)                                                       \
     {                                                                                                                  \
-        u32x4 r = {0};                                                                                                       \
+        u32x4 r = {0};                                                                                                 \
         FOR_LANES(4) r[i] = wasm_sat_i32_f32_##sign(((f32x4)a)[i]);                                                    \
         return (v128)r;                                                                                                \
     }

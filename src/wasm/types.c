@@ -38,9 +38,15 @@ void wasm_arena_fini(wasm_arena *arena)
     arena->blocks = NULL;
 }
 
-bool wasm_type_is_ref(wasm_type type) { return (type & WASM_REF) != 0; }
+bool wasm_type_is_ref(wasm_type type)
+{
+    return (type & WASM_REF) != 0;
+}
 
-bool wasm_type_defaultable(wasm_type type) { return !wasm_type_is_ref(type) || (type & WASM_REF_NULL); }
+bool wasm_type_defaultable(wasm_type type)
+{
+    return !wasm_type_is_ref(type) || (type & WASM_REF_NULL);
+}
 
 static bool lists_equal(const wasm_module *m, const wasm_type *a, const wasm_type *b, uint32_t count, uint32_t a_self,
                         uint32_t b_self)
@@ -81,23 +87,32 @@ bool wasm_type_matches(const wasm_module *m, wasm_type sub, wasm_type super)
 const char *wasm_type_name(wasm_type type, char out[16])
 {
     switch (type) {
-    case 0: return "any type";
-    case WASM_I32: return "i32";
-    case WASM_I64: return "i64";
-    case WASM_F32: return "f32";
-    case WASM_F64: return "f64";
-    case WASM_V128: return "v128";
-    case WASM_FUNCREF: return "funcref";
-    case WASM_EXTERNREF: return "externref";
-    default: snprintf(out, 16, "(ref %x)", (unsigned)type & 0xffffff); return out;
+    case 0:
+        return "any type";
+    case WASM_I32:
+        return "i32";
+    case WASM_I64:
+        return "i64";
+    case WASM_F32:
+        return "f32";
+    case WASM_F64:
+        return "f64";
+    case WASM_V128:
+        return "v128";
+    case WASM_FUNCREF:
+        return "funcref";
+    case WASM_EXTERNREF:
+        return "externref";
+    default:
+        snprintf(out, 16, "(ref %x)", (unsigned)type & 0xffffff);
+        return out;
     }
 }
 
 static bool list_matches(const char **at, char end, const wasm_type *types, uint32_t count)
 {
     static const char letters[] = "iIfFvre";
-    static const wasm_type named[] = {WASM_I32,  WASM_I64,     WASM_F32,      WASM_F64,
-                                      WASM_V128, WASM_FUNCREF, WASM_EXTERNREF};
+    static const wasm_type named[] = {WASM_I32, WASM_I64, WASM_F32, WASM_F64, WASM_V128, WASM_FUNCREF, WASM_EXTERNREF};
     for (uint32_t i = 0; i < count; i++, ++*at) {
         const char *letter = **at ? strchr(letters, **at) : NULL;
         if (!letter || named[letter - letters] != types[i]) return false;

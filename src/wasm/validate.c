@@ -11,7 +11,10 @@ static wisp_status out_of_memory(wasm_validator *v)
     return base_fail(v->d->report, WISP_E_MEMORY, "wasm: out of memory while validating");
 }
 
-static wasm_control *top(wasm_validator *v) { return &v->controls[v->control_count - 1]; }
+static wasm_control *top(wasm_validator *v)
+{
+    return &v->controls[v->control_count - 1];
+}
 
 wisp_status wasm_push(wasm_validator *v, wasm_type type)
 {
@@ -93,8 +96,14 @@ static const wasm_type *label_of(const wasm_control *c, uint32_t *count)
     return c->opcode == LOOP ? params_of(c, count) : results_of(c, count);
 }
 
-static int32_t position(const wasm_validator *v) { return (int32_t)(v->d->r.at - v->start); }
-static int32_t next_branch(const wasm_validator *v) { return (int32_t)(v->d->m->branch_count - v->first_branch); }
+static int32_t position(const wasm_validator *v)
+{
+    return (int32_t)(v->d->r.at - v->start);
+}
+static int32_t next_branch(const wasm_validator *v)
+{
+    return (int32_t)(v->d->m->branch_count - v->first_branch);
+}
 
 static wisp_status push_control(wasm_validator *v, const wasm_control *c)
 {
@@ -119,14 +128,15 @@ static wisp_status check_results(wasm_validator *v)
     uint32_t count;
     const wasm_type *results = results_of(c, &count);
     BASE_TRY(wasm_pop_list(v, results, count));
-    if (v->operand_count != c->height) return wasm_decode_fail(v->d, "type mismatch: values left at the end of a block");
+    if (v->operand_count != c->height)
+        return wasm_decode_fail(v->d, "type mismatch: values left at the end of a block");
     return WISP_OK;
 }
 
 /* ---- branch entries ---- */
 
-/* A new entry for a branch whose opcode ends at `base`. While its target is open, `pc` holds base and `st` the next entry
- * of the chain, both counted from the function's first. */
+/* A new entry for a branch whose opcode ends at `base`. While its target is open, `pc` holds base and `st` the next
+ * entry of the chain, both counted from the function's first. */
 static wisp_status add_branch(wasm_validator *v, int32_t base, uint32_t keep, uint32_t drop, int32_t *index)
 {
     wasm_module *m = v->d->m;
@@ -322,15 +332,23 @@ static wisp_status validate_br_table(wasm_validator *v)
 static wisp_status validate_control(wasm_validator *v, uint32_t code)
 {
     switch (code) {
-    case 0x00: wasm_mark_unreachable(v); return WISP_OK;
+    case 0x00:
+        wasm_mark_unreachable(v);
+        return WISP_OK;
     case BLOCK:
     case LOOP:
-    case IF: return begin_block(v, (uint8_t)code);
-    case ELSE: return begin_else(v);
-    case 0x0b: return end_block(v);
-    case 0x0c: return validate_br(v, false);
-    case 0x0d: return validate_br(v, true);
-    case 0x0e: return validate_br_table(v);
+    case IF:
+        return begin_block(v, (uint8_t)code);
+    case ELSE:
+        return begin_else(v);
+    case 0x0b:
+        return end_block(v);
+    case 0x0c:
+        return validate_br(v, false);
+    case 0x0d:
+        return validate_br(v, true);
+    case 0x0e:
+        return validate_br_table(v);
     default: /* return */
         BASE_TRY(wasm_pop_list(v, v->type->results, v->type->result_count));
         wasm_mark_unreachable(v);
@@ -361,8 +379,8 @@ static bool is_constant(uint32_t code)
 static wisp_status unsupported_opcode(wasm_decoder *d, uint32_t code)
 {
     bool proposal = code == 0x06 || (code >= 0x07 && code <= 0x0a) || code == 0x14 || code == 0x15 || code == 0x18 ||
-                    code == 0x19 || code == 0x1f || (code >= 0xd3 && code <= 0xd6) || code == 0xfb ||
-                    code == 0xfe || (code >= 0xfd100 && code <= 0xfd113);
+                    code == 0x19 || code == 0x1f || (code >= 0xd3 && code <= 0xd6) || code == 0xfb || code == 0xfe ||
+                    (code >= 0xfd100 && code <= 0xfd113);
     if (!proposal) return wasm_decode_fail(d, "illegal opcode 0x%x", code);
     return base_fail(d->report, WISP_E_UNSUPPORTED, "wasm: byte %zu: opcode 0x%x of a proposal not supported",
                      base_offset(&d->r), code);
@@ -377,9 +395,12 @@ static wisp_status validate_code(wasm_validator *v)
         const wasm_op_info *op = wasm_op(code);
         if (!op) return unsupported_opcode(d, code);
         if (v->constant && !is_constant(code)) return wasm_decode_fail(d, "constant expression required");
-        if (code <= 0x0f && code != 0x01) BASE_TRY(validate_control(v, code));
-        else if (op->immediate == WASM_IMM_SPECIAL) BASE_TRY(wasm_validate_special(v, code));
-        else BASE_TRY(wasm_validate_simple(v, op));
+        if (code <= 0x0f && code != 0x01)
+            BASE_TRY(validate_control(v, code));
+        else if (op->immediate == WASM_IMM_SPECIAL)
+            BASE_TRY(wasm_validate_special(v, code));
+        else
+            BASE_TRY(wasm_validate_simple(v, op));
     }
     return WISP_OK;
 }

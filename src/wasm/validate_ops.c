@@ -45,7 +45,10 @@ const wasm_op_info *wasm_op(uint32_t code)
 
 /* ---- instructions with a fixed signature ---- */
 
-static wasm_type address_type(const wasm_range *range) { return range->is64 ? WASM_I64 : WASM_I32; }
+static wasm_type address_type(const wasm_range *range)
+{
+    return range->is64 ? WASM_I64 : WASM_I32;
+}
 
 /* core §5.4.6 memarg: bit 6 of the alignment says that a memory index follows. */
 static wisp_status read_memarg(wasm_validator *v, uint32_t natural, wasm_type *address)
@@ -59,8 +62,10 @@ static wisp_status read_memarg(wasm_validator *v, uint32_t natural, wasm_type *a
     if (memory >= d->m->memory_count) return wasm_decode_fail(d, "unknown memory %u", memory);
     if ((flags & 0x3f) > natural) return wasm_decode_fail(d, "alignment must not be larger than natural");
     *address = address_type(&d->m->memories[memory]);
-    if (*address == WASM_I64) base_read_leb_u64(&d->r);
-    else base_read_leb_u32(&d->r);
+    if (*address == WASM_I64)
+        base_read_leb_u64(&d->r);
+    else
+        base_read_leb_u32(&d->r);
     return wasm_decode_check(d);
 }
 
@@ -77,16 +82,32 @@ static wisp_status read_immediate(wasm_validator *v, const wasm_op_info *op, was
 {
     base_reader *r = &v->d->r;
     switch (op->immediate) {
-    case WASM_IMM_MEMARG: return read_memarg(v, op->aux, address);
-    case WASM_IMM_MEMARG_LANE: BASE_TRY(read_memarg(v, op->aux, address)); return read_lanes(v, 1, 16u >> op->aux);
-    case WASM_IMM_LANE: return read_lanes(v, 1, op->aux);
-    case WASM_IMM_SHUFFLE: return read_lanes(v, 16, 32);
-    case WASM_IMM_I32: base_read_leb_s32(r); break;
-    case WASM_IMM_I64: base_read_leb_s64(r); break;
-    case WASM_IMM_F32: base_skip(r, 4); break;
-    case WASM_IMM_F64: base_skip(r, 8); break;
-    case WASM_IMM_V128: base_skip(r, 16); break;
-    default: break;
+    case WASM_IMM_MEMARG:
+        return read_memarg(v, op->aux, address);
+    case WASM_IMM_MEMARG_LANE:
+        BASE_TRY(read_memarg(v, op->aux, address));
+        return read_lanes(v, 1, 16u >> op->aux);
+    case WASM_IMM_LANE:
+        return read_lanes(v, 1, op->aux);
+    case WASM_IMM_SHUFFLE:
+        return read_lanes(v, 16, 32);
+    case WASM_IMM_I32:
+        base_read_leb_s32(r);
+        break;
+    case WASM_IMM_I64:
+        base_read_leb_s64(r);
+        break;
+    case WASM_IMM_F32:
+        base_skip(r, 4);
+        break;
+    case WASM_IMM_F64:
+        base_skip(r, 8);
+        break;
+    case WASM_IMM_V128:
+        base_skip(r, 16);
+        break;
+    default:
+        break;
     }
     return wasm_decode_check(v->d);
 }
@@ -94,12 +115,18 @@ static wisp_status read_immediate(wasm_validator *v, const wasm_op_info *op, was
 static wasm_type letter_type(char letter, wasm_type address)
 {
     switch (letter) {
-    case 'i': return WASM_I32;
-    case 'I': return WASM_I64;
-    case 'f': return WASM_F32;
-    case 'F': return WASM_F64;
-    case 'v': return WASM_V128;
-    default: return address;
+    case 'i':
+        return WASM_I32;
+    case 'I':
+        return WASM_I64;
+    case 'f':
+        return WASM_F32;
+    case 'F':
+        return WASM_F64;
+    case 'v':
+        return WASM_V128;
+    default:
+        return address;
     }
 }
 
@@ -161,12 +188,15 @@ static wisp_status validate_ref(wasm_validator *v, uint32_t code)
     }
     if (code == 0xd1) {
         BASE_TRY(wasm_pop(v, &type));
-        if (type != WASM_BOTTOM && !wasm_type_is_ref(type)) return wasm_decode_fail(v->d, "type mismatch: no reference");
+        if (type != WASM_BOTTOM && !wasm_type_is_ref(type))
+            return wasm_decode_fail(v->d, "type mismatch: no reference");
         return wasm_push(v, WASM_I32);
     }
     BASE_TRY(wasm_read_index(v, m->func_count, "function", &func));
-    if (v->constant) m->declared[func] = 1;
-    else if (!m->declared[func]) return wasm_decode_fail(v->d, "undeclared function reference");
+    if (v->constant)
+        m->declared[func] = 1;
+    else if (!m->declared[func])
+        return wasm_decode_fail(v->d, "undeclared function reference");
     return wasm_push(v, WASM_REF | m->funcs[func]);
 }
 
@@ -256,13 +286,18 @@ static wisp_status validate_table(wasm_validator *v, uint32_t code)
     BASE_TRY(wasm_read_index(v, m->table_count, "table", &index));
     wasm_type type = m->tables[index].type, address = address_type(&m->tables[index].range);
     switch (code) {
-    case 0x25: BASE_TRY(wasm_pop_type(v, address)); return wasm_push(v, type);
-    case 0x26: BASE_TRY(wasm_pop_type(v, type)); return wasm_pop_type(v, address);
+    case 0x25:
+        BASE_TRY(wasm_pop_type(v, address));
+        return wasm_push(v, type);
+    case 0x26:
+        BASE_TRY(wasm_pop_type(v, type));
+        return wasm_pop_type(v, address);
     case 0xfc00f:
         BASE_TRY(wasm_pop_type(v, address));
         BASE_TRY(wasm_pop_type(v, type));
         return wasm_push(v, address);
-    case 0xfc010: return wasm_push(v, address);
+    case 0xfc010:
+        return wasm_push(v, address);
     default: /* table.fill */
         BASE_TRY(wasm_pop_type(v, address));
         BASE_TRY(wasm_pop_type(v, type));
@@ -291,7 +326,9 @@ static wisp_status validate_memory(wasm_validator *v, uint32_t code)
 {
     wasm_type to, from;
     switch (code) {
-    case 0x3f: BASE_TRY(read_memory(v, &to)); return wasm_push(v, to);
+    case 0x3f:
+        BASE_TRY(read_memory(v, &to));
+        return wasm_push(v, to);
     case 0x40:
         BASE_TRY(read_memory(v, &to));
         BASE_TRY(wasm_pop_type(v, to));
@@ -302,7 +339,8 @@ static wisp_status validate_memory(wasm_validator *v, uint32_t code)
         BASE_TRY(wasm_pop_type(v, WASM_I32));
         BASE_TRY(wasm_pop_type(v, WASM_I32));
         return wasm_pop_type(v, to);
-    case 0xfc009: return read_data_index(v);
+    case 0xfc009:
+        return read_data_index(v);
     case 0xfc00a:
         BASE_TRY(read_memory(v, &to));
         BASE_TRY(read_memory(v, &from));
@@ -321,27 +359,39 @@ wisp_status wasm_validate_special(wasm_validator *v, uint32_t code)
 {
     wasm_type type;
     switch (code) {
-    case 0x10: return validate_call(v, false);
-    case 0x11: return validate_call_indirect(v, false);
-    case 0x12: return validate_call(v, true);
-    case 0x13: return validate_call_indirect(v, true);
-    case 0x1a: return wasm_pop(v, &type);
-    case 0x1b: return validate_select(v);
-    case 0x1c: return validate_select_typed(v);
+    case 0x10:
+        return validate_call(v, false);
+    case 0x11:
+        return validate_call_indirect(v, false);
+    case 0x12:
+        return validate_call(v, true);
+    case 0x13:
+        return validate_call_indirect(v, true);
+    case 0x1a:
+        return wasm_pop(v, &type);
+    case 0x1b:
+        return validate_select(v);
+    case 0x1c:
+        return validate_select_typed(v);
     case 0x20:
     case 0x21:
-    case 0x22: return validate_local(v, code);
+    case 0x22:
+        return validate_local(v, code);
     case 0x23:
-    case 0x24: return validate_global(v, code);
+    case 0x24:
+        return validate_global(v, code);
     case 0xd0:
     case 0xd1:
-    case 0xd2: return validate_ref(v, code);
+    case 0xd2:
+        return validate_ref(v, code);
     case 0x3f:
     case 0x40:
     case 0xfc008:
     case 0xfc009:
     case 0xfc00a:
-    case 0xfc00b: return validate_memory(v, code);
-    default: return validate_table(v, code);
+    case 0xfc00b:
+        return validate_memory(v, code);
+    default:
+        return validate_table(v, code);
     }
 }

@@ -9,7 +9,7 @@
 typedef struct wasm_control {
     uint8_t opcode; /* of the block; 0 for the function itself */
     bool unreachable;
-    wasm_type single; /* a block type written as one value type, else 0 */
+    wasm_type single;          /* a block type written as one value type, else 0 */
     const wasm_functype *type; /* NULL: no parameters, results as `single` says */
     uint32_t height;
     int32_t start_pc;     /* of a loop's first instruction, from the function's */

@@ -11,12 +11,12 @@
  */
 #ifndef WASM_WASM_H
 #define WASM_WASM_H
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 typedef struct wasm_module wasm_module;
 typedef struct wasm_store wasm_store;
@@ -29,8 +29,8 @@ typedef struct wasm_tag wasm_tag;
 
 /* ---- types and values ---- */
 
-/* A value type: the byte of core §5.3.1 for numbers and vectors. A reference type has WASM_REF set, its heap type in the
- * low 24 bits (a type index of its module, or with WASM_REF_ABSTRACT the byte of an abstract heap type). */
+/* A value type: the byte of core §5.3.1 for numbers and vectors. A reference type has WASM_REF set, its heap type in
+ * the low 24 bits (a type index of its module, or with WASM_REF_ABSTRACT the byte of an abstract heap type). */
 typedef uint32_t wasm_type;
 enum {
     WASM_I32 = 0x7f,
@@ -84,8 +84,8 @@ typedef struct wasm_decode_limits {
 } wasm_decode_limits;
 extern const wasm_decode_limits wasm_decode_defaults;
 
-/* Decodes and validates the whole module. Borrows `bytes`. `limits` may be NULL (the defaults). Failures: WISP_E_INPUT or
- * WISP_E_TRUNCATED with byte offset, section and reason, WISP_E_UNSUPPORTED, WISP_E_LIMIT, WISP_E_MEMORY. */
+/* Decodes and validates the whole module. Borrows `bytes`. `limits` may be NULL (the defaults). Failures: WISP_E_INPUT
+ * or WISP_E_TRUNCATED with byte offset, section and reason, WISP_E_UNSUPPORTED, WISP_E_LIMIT, WISP_E_MEMORY. */
 wisp_status wasm_module_new(wasm_module **out, base_span bytes, const wasm_decode_limits *limits,
                             wisp_report *report) WISP_MUST_USE;
 void wasm_module_free(wasm_module *module); /* NULL is allowed */
@@ -128,7 +128,7 @@ uint32_t wasm_module_export_count(const wasm_module *module);
 const wasm_export_info *wasm_module_export(const wasm_module *module, uint32_t index);
 const wasm_export_info *wasm_module_find_export(const wasm_module *module, const char *name, size_t size);
 
-uint32_t wasm_module_func_count(const wasm_module *module);          /* imported ones first */
+uint32_t wasm_module_func_count(const wasm_module *module); /* imported ones first */
 uint32_t wasm_module_imported_func_count(const wasm_module *module);
 const wasm_functype *wasm_module_func_type(const wasm_module *module, uint32_t func); /* NULL: no such function */
 wasm_code_info wasm_module_code(const wasm_module *module, uint32_t func); /* of a defined function, else all zero */
@@ -145,11 +145,11 @@ typedef struct wasm_limits {
     uint64_t memory_pages;   /* of each memory, 64 KiB each; growth past it fails, a minimum above it is WISP_E_LIMIT */
     uint64_t table_elements; /* of each table */
     uint32_t memories, tables; /* objects in the store */
-    uint32_t call_depth;     /* frames; past it the trap "call stack exhausted" */
-    uint64_t stack_bytes;    /* value stack; same trap */
-    uint32_t host_depth;     /* host function -> wasm_call -> host function … on the host's stack */
-    uint64_t fuel;           /* calls and backward branches (bulk operations count 1 per 64 bytes); 0: no limit */
-    base_budget *budget;     /* linear memory and tables are charged to it; may be NULL */
+    uint32_t call_depth;       /* frames; past it the trap "call stack exhausted" */
+    uint64_t stack_bytes;      /* value stack; same trap */
+    uint32_t host_depth;       /* host function -> wasm_call -> host function … on the host's stack */
+    uint64_t fuel;             /* calls and backward branches (bulk operations count 1 per 64 bytes); 0: no limit */
+    base_budget *budget;       /* linear memory and tables are charged to it; may be NULL */
 } wasm_limits;
 extern const wasm_limits wasm_limits_defaults;
 
@@ -242,8 +242,8 @@ wisp_status wasm_instance_new(wasm_instance **out, wasm_store *store, const wasm
 wisp_status wasm_instance_start(wasm_instance *instance, wasm_trap *trap, wisp_report *report) WISP_MUST_USE;
 
 /* From now on the defined function runs `fn`, however it is reached: call, call_indirect, reference, export, import of
- * another instance. WISP_E_INPUT if `signature` is not the function's type, WISP_E_NOT_FOUND if there is no such defined
- * function. A frame of it that is already running goes on in the old body. */
+ * another instance. WISP_E_INPUT if `signature` is not the function's type, WISP_E_NOT_FOUND if there is no such
+ * defined function. A frame of it that is already running goes on in the old body. */
 wisp_status wasm_instance_replace(wasm_instance *instance, uint32_t func, const char *signature, wasm_host_fn fn,
                                   void *context, wisp_report *report) WISP_MUST_USE;
 
@@ -255,8 +255,8 @@ wasm_func *wasm_instance_func(const wasm_instance *instance, uint32_t index);
 wasm_memory *wasm_instance_memory(const wasm_instance *instance, uint32_t index); /* NULL: none */
 
 /* Calls. `args` and `results` have as many values as the function's type (checked against the counts, WISP_E_USAGE).
- * `trap` and `report` may be NULL. WISP_E_TRAP, WISP_E_EXIT, WISP_E_CANCELLED, WISP_E_LIMIT (fuel), or what a host function
- * returned. */
+ * `trap` and `report` may be NULL. WISP_E_TRAP, WISP_E_EXIT, WISP_E_CANCELLED, WISP_E_LIMIT (fuel), or what a host
+ * function returned. */
 wisp_status wasm_call(wasm_func *func, const wasm_value *args, size_t arg_count, wasm_value *results,
                       size_t result_count, wasm_trap *trap, wisp_report *report) WISP_MUST_USE;
 const wasm_functype *wasm_func_type(const wasm_func *func);
