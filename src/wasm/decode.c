@@ -630,6 +630,7 @@ static wisp_status decode_section(wasm_decoder *d)
 
 static wisp_status decode_module(wasm_decoder *d)
 {
+    if (!BASE_GROW(d->m->branches, d->m->branch_capacity, 1)) return no_memory(d); /* never NULL, also when empty */
     d->section = "header";
     uint32_t magic = base_read_u32(&d->r), version = base_read_u32(&d->r);
     BASE_TRY(wasm_decode_check(d));

@@ -269,7 +269,7 @@ typedef enum wasm_trap_kind {
 #undef X
 } wasm_trap_kind;
 
-/* machine.c */
+/* wasm_store.c */
 uint32_t wasm_intern_type(wasm_store *store, const wasm_functype *type,
                           const uint32_t *ids); /* WASM_NO_INDEX: memory */
 wisp_status wasm_func_make(wasm_func *out, wasm_store *store, const char *signature, wasm_host_fn fn, void *context,
@@ -297,7 +297,7 @@ static inline bool wasm_inside(uint64_t at, uint64_t n, uint64_t size)
     return at <= size && n <= size - at;
 }
 
-/* machine.c: calls a host function whose arguments lie at v. */
+/* wasm_store.c: calls a host function whose arguments lie at v. */
 wisp_status wasm_call_host(wasm_store *store, const wasm_func *func, wasm_instance *caller, wasm_value *v);
 /* Evaluates a constant expression of the instance's module. */
 wisp_status wasm_evaluate(wasm_instance *instance, const wasm_code *code, wasm_value *out);
