@@ -312,55 +312,56 @@ static void edit(base_buffer *out, base_span text, const char *from, const char 
     base_put(out, at + strlen(from), text.size - before - strlen(from));
 }
 
+static const struct {
+    const char *from, *to, *words;
+} lies[] = {
+    {"{\"wisp\":1", "{\"wisp\":2", "format version 2"},
+    {"\"name\":\"test\"", "\"name\":7", "'name'"},
+    {"\"name\":\"test\"", "\"name\":\"test\",\"name\":\"test\"", "manifest"},
+    {"\"context_length\":0", "\"context_length\":-1", "'context_length'"},
+    {"\"kind\":\"type\",\"size\":24", "\"kind\":\"type\",\"size\":25", "section type: 24 bytes"},
+    {"\"kind\":\"code\"", "\"kind\":\"data\"", "data section's description"},
+    {"\"kind\":\"code\"", "\"kind\":\"memory\"", "not the one that the manifest lists"},
+    {"\"kind\":\"code\"", "\"kind\":\"cod\"", "'kind'"},
+    {"\"name\":\"wisp.gguf\"", "\"name\":\"wisp.ggug\"", "not the one that the manifest lists"},
+    {"\"model\":", "\"model\":1", "not the model"},
+    {"\"head\":4096", "\"head\":8192", "model data"},
+    {"\"head\":4096", "\"head\":18446744073709551615", "model data"},
+    {"\"sections\":[", "\"sections\":[7,", "'kind'"},
+    {"\"sections\":[", "\"sections\":1,\"s\":[", "'sections'"},
+    {"\"tensors\":[", "\"tensors\":null,\"t\":[", "'tensors'"},
+    {"\"name\":\"a\"", "\"name\":\"c\"", "listed twice"},
+    {"\"name\":\"a\"", "\"name\":1", "'name'"},
+    {"\"shape\":[100]", "\"shape\":[]", "tensor 'a'"},
+    {"\"shape\":[100]", "\"shape\":[0]", "tensor 'a'"},
+    {"\"shape\":[100]", "\"shape\":[1,1,1,1,100]", "tensor 'a'"},
+    {"\"shape\":[100]", "\"shape\":[4294967296,4294967296]", "tensor 'a'"},
+    {"\"shape\":[100]", "\"shape\":[-100]", "tensor 'a'"},
+    {"\"segment\":0,\"offset\":4096,", "\"segment\":1,\"offset\":4096,", "no segment 1"},
+    {"\"segment\":0,\"offset\":4096,", "\"segment\":4294967296,\"offset\":4096,", "tensor 'a'"},
+    {"\"offset\":4096,", "\"offset\":4160,", "overlaps"},
+    {"\"offset\":4096,", "\"offset\":0,", "overlaps"},
+    {"\"offset\":4096,", "\"offset\":4097,", "no multiple of 64"},
+    {"\"offset\":4096,", "\"offset\":18446744073709551552,", "past the segment's end"},
+    {"\"offset\":4096,", "\"offset\":1e3,", "tensor 'a'"},
+    {"\"size\":100,", "\"size\":0,", "past the segment's end"},
+    {"\"size\":100,", "\"size\":18446744073709551615,", "past the segment's end"},
+    {"\"size\":100,", "\"size\":129,", "overlaps"},
+    {"\"size\":64,", "\"size\":65,", "past the segment's end"},
+    {"\"layout\":\"I8\"", "\"layout\":null", "tensor 'a'"},
+};
+
 static void manifests_that_lie(void **state)
 {
     (void)state;
-    static const struct {
-        const char *from, *to, *words;
-    } cases[] = {
-        {"{\"wisp\":1", "{\"wisp\":2", "format version 2"},
-        {"\"name\":\"test\"", "\"name\":7", "'name'"},
-        {"\"name\":\"test\"", "\"name\":\"test\",\"name\":\"test\"", "manifest"},
-        {"\"context_length\":0", "\"context_length\":-1", "'context_length'"},
-        {"\"kind\":\"type\",\"size\":24", "\"kind\":\"type\",\"size\":25", "section type: 24 bytes"},
-        {"\"kind\":\"code\"", "\"kind\":\"data\"", "data section's description"},
-        {"\"kind\":\"code\"", "\"kind\":\"memory\"", "not the one that the manifest lists"},
-        {"\"kind\":\"code\"", "\"kind\":\"cod\"", "'kind'"},
-        {"\"name\":\"wisp.gguf\"", "\"name\":\"wisp.ggug\"", "not the one that the manifest lists"},
-        {"\"model\":", "\"model\":1", "not the model"},
-        {"\"head\":4096", "\"head\":8192", "model data"},
-        {"\"head\":4096", "\"head\":18446744073709551615", "model data"},
-        {"\"sections\":[", "\"sections\":[7,", "'kind'"},
-        {"\"sections\":[", "\"sections\":1,\"s\":[", "'sections'"},
-        {"\"tensors\":[", "\"tensors\":null,\"t\":[", "'tensors'"},
-        {"\"name\":\"a\"", "\"name\":\"c\"", "listed twice"},
-        {"\"name\":\"a\"", "\"name\":1", "'name'"},
-        {"\"shape\":[100]", "\"shape\":[]", "tensor 'a'"},
-        {"\"shape\":[100]", "\"shape\":[0]", "tensor 'a'"},
-        {"\"shape\":[100]", "\"shape\":[1,1,1,1,100]", "tensor 'a'"},
-        {"\"shape\":[100]", "\"shape\":[4294967296,4294967296]", "tensor 'a'"},
-        {"\"shape\":[100]", "\"shape\":[-100]", "tensor 'a'"},
-        {"\"segment\":0,\"offset\":4096,", "\"segment\":1,\"offset\":4096,", "no segment 1"},
-        {"\"segment\":0,\"offset\":4096,", "\"segment\":4294967296,\"offset\":4096,", "tensor 'a'"},
-        {"\"offset\":4096,", "\"offset\":4160,", "overlaps"},
-        {"\"offset\":4096,", "\"offset\":0,", "overlaps"},
-        {"\"offset\":4096,", "\"offset\":4097,", "no multiple of 64"},
-        {"\"offset\":4096,", "\"offset\":18446744073709551552,", "past the segment's end"},
-        {"\"offset\":4096,", "\"offset\":1e3,", "tensor 'a'"},
-        {"\"size\":100,", "\"size\":0,", "past the segment's end"},
-        {"\"size\":100,", "\"size\":18446744073709551615,", "past the segment's end"},
-        {"\"size\":100,", "\"size\":129,", "overlaps"},
-        {"\"size\":64,", "\"size\":65,", "past the segment's end"},
-        {"\"layout\":\"I8\"", "\"layout\":null", "tensor 'a'"},
-    };
     base_buffer file = make_capsule(0, NULL, NULL);
     capsule c = opened(&file);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         base_buffer text = {0};
-        edit(&text, fixture_unsealed(c.manifest), cases[i].from, cases[i].to);
+        edit(&text, fixture_unsealed(c.manifest), lies[i].from, lies[i].to);
         fixture_seal(&text);
         base_buffer changed = fixture_rebuild(&c, fixture_span(&text), (base_span){NULL, 0});
-        refused(&changed, cases[i].words);
+        refused(&changed, lies[i].words);
         base_buffer_fini(&changed);
         base_buffer_fini(&text);
     }
