@@ -112,11 +112,25 @@ static void close_vocab(fixture *f)
 
 /* ---- published vectors ---- */
 
+/* Tokens give back the text; SentencePiece's space before it is dropped again. */
+static void check_round_trip(const fixture *f, base_span text, const guest_tokens *tokens)
+{
+    guest_detokenizer d = {.vocab = &f->vocab, .at_start = true};
+    base_buffer out = {0};
+    for (size_t i = 0; i < tokens->count; i++)
+        guest_detokenize(&d, tokens->ids[i], &out);
+    guest_detokenize_end(&d, &out);
+    assert_int_equal(out.size, text.size);
+    if (text.size) assert_memory_equal(out.data, text.data, text.size);
+    base_buffer_fini(&out);
+}
+
 static unsigned check_case(fixture *f, const char *name, unsigned number, base_span text, base_span line)
 {
     wisp_report report = {0};
     guest_tokens got = {0};
     assert_int_equal(guest_tokenize(f->tokenizer, text, GUEST_TOKENIZE_SPECIAL, &got, &report), WISP_OK);
+    check_round_trip(f, text, &got);
     char want[4096], have[4096];
     size_t n = 0, k = 0;
     const char *at = (const char *)line.data, *end = at + line.size;
@@ -206,13 +220,288 @@ VECTORS(test_mpt, "mpt")
 VECTORS(test_starcoder, "starcoder")
 VECTORS(test_deepseek_llm, "deepseek-llm")
 
+/* ---- built-in vocabularies ---- */
+
+typedef struct built {
+    base_buffer block;
+    base_vocab vocab;
+    guest_tokenizer *tokenizer;
+} built;
+
+/* GPT-2's letter for a byte. */
+static size_t letter_of(uint8_t byte, uint8_t out[4])
+{
+    uint32_t next = 256;
+    for (uint32_t b = 0; b < 256; b++) {
+        bool itself = (b >= 0x21 && b <= 0x7e) || (b >= 0xa1 && b <= 0xac) || b >= 0xae;
+        if (b == byte) return base_utf8_encode(itself ? b : next, out);
+        next += !itself;
+    }
+    return 0;
+}
+
+enum { BUILT_MAX = 400, BUILT_TEXT = 16 };
+typedef struct parts {
+    char text[BUILT_MAX][BUILT_TEXT];
+    base_span tokens[BUILT_MAX], merges[64];
+    float scores[BUILT_MAX];
+    int32_t types[BUILT_MAX];
+    base_vocab_source source;
+} parts;
+
+static uint32_t add(parts *p, const void *text, size_t size, int32_t type, float score)
+{
+    uint32_t id = p->source.count++;
+    memcpy(p->text[id], text, size);
+    p->tokens[id] = (base_span){(const uint8_t *)p->text[id], size};
+    p->types[id] = type;
+    p->scores[id] = score;
+    return id;
+}
+
+static uint32_t add_text(parts *p, const char *text, int32_t type, float score)
+{
+    return add(p, text, strlen(text), type, score);
+}
+
+static void init_parts(parts *p, uint32_t kind)
+{
+    memset(p, 0, sizeof *p);
+    p->source = (base_vocab_source){.kind = kind,
+                                    .tokens = p->tokens,
+                                    .types = p->types,
+                                    .bos = -1,
+                                    .eos = -1,
+                                    .unk = -1,
+                                    .eot = -1,
+                                    .add_bos = -1,
+                                    .add_eos = -1,
+                                    .add_space_prefix = -1,
+                                    .remove_extra_whitespaces = -1,
+                                    .merges = p->merges,
+                                    .scores = kind == VOCAB_SPM ? p->scores : NULL};
+    for (unsigned b = 0; b < 256; b++) {
+        char name[8];
+        uint8_t letter[4];
+        snprintf(name, sizeof name, "<0x%02X>", b);
+        if (kind == VOCAB_SPM)
+            add_text(p, name, VOCAB_BYTE, 0);
+        else
+            add(p, letter, letter_of((uint8_t)b, letter), VOCAB_NORMAL, 0);
+    }
+}
+
+static void build(built *v, const parts *p)
+{
+    wisp_report report = {0};
+    memset(v, 0, sizeof *v);
+    assert_int_equal(base_vocab_write(&v->block, &p->source, &report), WISP_OK);
+    assert_int_equal(base_vocab_open(&v->vocab, (base_span){v->block.data, v->block.size}, &report), WISP_OK);
+    assert_int_equal(guest_tokenizer_new(&v->tokenizer, &v->vocab, &report), WISP_OK);
+}
+
+static void free_built(built *v)
+{
+    guest_tokenizer_free(v->tokenizer);
+    base_buffer_fini(&v->block);
+}
+
+static void assert_tokens(const built *v, const char *text, unsigned flags, const char *expected)
+{
+    wisp_report report = {0};
+    guest_tokens got = {0};
+    char have[512] = "";
+    assert_int_equal(guest_tokenize(v->tokenizer, span_of(text), flags, &got, &report), WISP_OK);
+    for (size_t i = 0, n = 0; i < got.count; i++)
+        n += (size_t)snprintf(have + n, sizeof have - n, i ? " %u" : "%u", (unsigned)got.ids[i]);
+    guest_tokens_fini(&got);
+    assert_string_equal(have, expected);
+}
+
+static void test_special_tokens(void **state)
+{
+    (void)state;
+    parts p;
+    built v;
+    init_parts(&p, VOCAB_SPM);
+    p.source.bos = add_text(&p, "<s>", VOCAB_CONTROL, 0);   /* 256 */
+    p.source.eos = add_text(&p, "</s>", VOCAB_CONTROL, 0);  /* 257 */
+    add_text(&p, "<s><s>", VOCAB_CONTROL, 0);               /* 258 */
+    add_text(&p, "[user]", VOCAB_USER_DEFINED, 0);          /* 259 */
+    p.source.unk = add_text(&p, "<unk>", VOCAB_UNKNOWN, 0); /* 260 */
+    add_text(&p, "\u2581", VOCAB_NORMAL, -1);               /* 261 */
+    add_text(&p, "a", VOCAB_NORMAL, -2);                    /* 262 */
+    add_text(&p, "\u2581a", VOCAB_NORMAL, -3);              /* 263 */
+    add_text(&p, "<|im_end|>", VOCAB_CONTROL, 0);           /* 264 */
+    build(&v, &p);
+    assert_tokens(&v, "<s>a", GUEST_TOKENIZE_SPECIAL, "256 263");
+    assert_tokens(&v, "<s><s><s>a", GUEST_TOKENIZE_SPECIAL, "258 256 263");
+    assert_tokens(&v, "a<s>", 0, "263 60 115 62");
+    assert_tokens(&v, "a[user]a", 0, "263 259 263");
+    assert_tokens(&v, "<unk>", GUEST_TOKENIZE_SPECIAL, "260");
+    assert_tokens(&v, "a", GUEST_TOKENIZE_ADD, "256 263");
+    assert_tokens(&v, "", GUEST_TOKENIZE_ADD, "256");
+    assert_tokens(&v, "a  a", 0, "263 261 263");
+    assert_tokens(&v, "\xc3\xa9", 0, "261 195 169");
+    assert_true(base_vocab_is_end(&v.vocab, 257) && base_vocab_is_end(&v.vocab, 264) &&
+                !base_vocab_is_end(&v.vocab, 256));
+    free_built(&v);
+    p.source.add_bos = 0;
+    p.source.add_eos = 1;
+    p.source.add_space_prefix = 0;
+    build(&v, &p);
+    assert_tokens(&v, "a", GUEST_TOKENIZE_ADD, "262 257");
+    free_built(&v);
+}
+
+/* Pieces that are no tokens still take part in merges, and fall apart into bytes if they remain. */
+static void test_merges_without_tokens(void **state)
+{
+    (void)state;
+    parts p;
+    built v;
+    init_parts(&p, VOCAB_BPE);
+    uint32_t abc = add_text(&p, "abc", VOCAB_NORMAL, 0);
+    p.merges[0] = span_of("a b");
+    p.merges[1] = span_of("ab c");
+    p.merges[2] = span_of("nonsense");
+    p.merges[3] = span_of("a b");
+    p.merges[4] = span_of(" x");
+    p.source.merge_count = 5;
+    build(&v, &p);
+    assert_int_equal(v.vocab.merge_count, 2);
+    assert_int_equal(abc, 256);
+    assert_tokens(&v, "abcab", 0, "256 97 98");
+    free_built(&v);
+}
+
+static void test_bad_sources(void **state)
+{
+    (void)state;
+    static parts p;
+    base_buffer out = {0};
+    wisp_report report = {0};
+    init_parts(&p, VOCAB_BPE);
+    p.source.pre = span_of("no-such");
+    assert_int_equal(base_vocab_write(&out, &p.source, &report), WISP_E_UNSUPPORTED);
+    assert_non_null(strstr(report.text, "no-such"));
+    init_parts(&p, VOCAB_SPM);
+    p.source.eos = 256;
+    assert_int_equal(base_vocab_write(&out, &p.source, &report), WISP_E_INPUT);
+    init_parts(&p, VOCAB_SPM);
+    p.scores[5] = __builtin_nanf("");
+    assert_int_equal(base_vocab_write(&out, &p.source, &report), WISP_E_INPUT);
+    init_parts(&p, 3);
+    assert_int_equal(base_vocab_write(&out, &p.source, &report), WISP_E_UNSUPPORTED);
+    init_parts(&p, VOCAB_SPM);
+    p.source.count = 0;
+    assert_int_equal(base_vocab_write(&out, &p.source, &report), WISP_E_INPUT);
+    assert_int_equal(out.size, 0);
+    base_buffer_fini(&out);
+}
+
+/* A damaged block is refused, or tokenizes to something: never a fault (run under a sanitizer). */
+static void test_damaged_blocks(void **state)
+{
+    (void)state;
+    static const uint32_t values[] = {0, 1, 2, 255, 400, 0x7fffffff, 0x80000000, 0xffffffff};
+    for (uint32_t kind = VOCAB_SPM; kind <= VOCAB_BPE; kind++) {
+        parts p;
+        built v;
+        init_parts(&p, kind);
+        p.source.bos = add_text(&p, "<s>", VOCAB_CONTROL, 0);
+        add_text(&p, "ab", VOCAB_NORMAL, 1);
+        p.merges[0] = span_of("a b");
+        p.source.merge_count = kind == VOCAB_BPE;
+        build(&v, &p);
+        unsigned opened = 0;
+        for (size_t at = 0; at + 4 <= v.block.size; at += at < 2048 ? 4 : 52) {
+            for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
+                wisp_report report = {0};
+                base_vocab damaged;
+                guest_tokenizer *t = NULL;
+                uint32_t before;
+                memcpy(&before, v.block.data + at, 4);
+                memcpy(v.block.data + at, &values[k], 4);
+                if (base_vocab_open(&damaged, (base_span){v.block.data, v.block.size}, &report) == WISP_OK &&
+                    guest_tokenizer_new(&t, &damaged, &report) == WISP_OK) {
+                    guest_tokens got = {0};
+                    assert_int_equal(guest_tokenize(t, span_of("ab <s>abab \xff"), 3, &got, &report), WISP_OK);
+                    for (size_t i = 0; i < got.count; i++)
+                        assert_true(got.ids[i] < damaged.piece_count);
+                    guest_tokens_fini(&got);
+                    opened++;
+                }
+                guest_tokenizer_free(t);
+                memcpy(v.block.data + at, &before, 4);
+            }
+        }
+        assert_true(opened > 0);
+        for (size_t size = 0; size < v.block.size; size += size < 200 ? 1 : 61) {
+            wisp_report report = {0};
+            base_vocab cut;
+            uint8_t *copy = malloc(size ? size : 1);
+            memcpy(copy, v.block.data, size);
+            assert_int_not_equal(base_vocab_open(&cut, (base_span){copy, size}, &report), WISP_OK);
+            free(copy);
+        }
+        free_built(&v);
+    }
+}
+
+/* Long runs of one character must not take quadratic time in any pre-tokenizer. */
+static void test_long_runs(void **state)
+{
+    (void)state;
+    enum { BYTES = 60000 };
+    static const char *const units[] = {" ",      "\n",           "a",  "A",  "1",   "!",
+                                        "\u4e00", "\u0e01\u0e34", "aA", "' ", " \n", "'s"};
+    static const char *const pres[] = {
+        "default", "gpt-2",     "llama-bpe", "qwen2",  "qwen35", "deepseek-llm", "deepseek-v3", "deepseek-coder",
+        "falcon",  "starcoder", "tekken",    "gpt-4o", "bloom",  "viking",       "bailingmoe",  "seed-coder"};
+    base_buffer text = {0};
+    uint64_t begin = os_monotonic_ns();
+    for (size_t i = 0; i < sizeof pres / sizeof *pres; i++) {
+        static parts p;
+        built v;
+        init_parts(&p, VOCAB_BPE);
+        p.source.pre = span_of(pres[i]);
+        build(&v, &p);
+        for (size_t k = 0; k < sizeof units / sizeof *units; k++) {
+            wisp_report report = {0};
+            guest_tokens got = {0};
+            text.size = 0;
+            while (text.size < BYTES)
+                base_put_text(&text, units[k]);
+            base_put_text(&text, "x");
+            base_span all = {text.data, text.size};
+            assert_int_equal(guest_tokenize(v.tokenizer, all, 0, &got, &report), WISP_OK);
+            assert_int_equal(got.count, text.size); /* bytes are all the tokens there are */
+            guest_tokens_fini(&got);
+        }
+        free_built(&v);
+    }
+    base_buffer_fini(&text);
+    assert_true(os_monotonic_ns() - begin < 60000000000u); /* a quadratic one takes hours */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_llama_spm), cmocka_unit_test(test_phi_3),     cmocka_unit_test(test_llama_bpe),
-        cmocka_unit_test(test_gpt_2),     cmocka_unit_test(test_qwen2),     cmocka_unit_test(test_falcon),
-        cmocka_unit_test(test_mpt),       cmocka_unit_test(test_starcoder), cmocka_unit_test(test_deepseek_llm),
+        cmocka_unit_test(test_llama_spm),
+        cmocka_unit_test(test_phi_3),
+        cmocka_unit_test(test_llama_bpe),
+        cmocka_unit_test(test_gpt_2),
+        cmocka_unit_test(test_qwen2),
+        cmocka_unit_test(test_falcon),
+        cmocka_unit_test(test_mpt),
+        cmocka_unit_test(test_starcoder),
+        cmocka_unit_test(test_deepseek_llm),
+        cmocka_unit_test(test_special_tokens),
+        cmocka_unit_test(test_merges_without_tokens),
+        cmocka_unit_test(test_bad_sources),
+        cmocka_unit_test(test_damaged_blocks),
+        cmocka_unit_test(test_long_runs),
     };
-    (void)span_of;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
