@@ -421,6 +421,15 @@ static void nothing_leads_outside(void **state)
     assert_int_equal(on_path(&f, "path_unlink_file", "../x"), WASI_ENOTCAPABLE);
     assert_int_equal(on_path(&f, "path_create_directory", "out/x"), WASI_ENOTCAPABLE);
     assert_int_equal(on_path(&f, "path_remove_directory", "d/up/.."), WASI_ENOTCAPABLE);
+    /* a slash after a link's name must not lead through it, not even to tell what is there */
+    uint32_t size = put(&f, 2000, "out/");
+    assert_int_equal(CALL(&f, path_readlink, DIRECTORY_FD, 2000, size, 600, 100, 400), WASI_ENOTDIR);
+    assert_int_equal(on_path(&f, "path_unlink_file", "out/"), WASI_ENOTDIR);
+    assert_int_equal(on_path(&f, "path_remove_directory", "out/"), WASI_ENOTDIR);
+    assert_int_equal(on_path(&f, "path_create_directory", "out/"), WASI_EEXIST);
+    uint32_t to = put(&f, 3000, "new");
+    assert_int_equal(CALL(&f, path_rename, DIRECTORY_FD, 2000, size, DIRECTORY_FD, 3000, to), WASI_ENOTDIR);
+    assert_int_equal(CALL(&f, path_link, DIRECTORY_FD, 0, 2000, size, DIRECTORY_FD, 3000, to), WASI_ENOTDIR);
     assert_int_equal(open_path(&f, "loop", 0, WASI_RIGHT_FD_READ, &fd), WASI_ELOOP);
     assert_int_equal(wasi_open_walking(root, "loop", O_RDONLY, 0), -1);
     assert_int_equal(errno, ELOOP);

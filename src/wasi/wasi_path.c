@@ -38,7 +38,8 @@ static uint32_t get_directory(wasi_context *w, uint32_t fd, uint64_t rights, was
 
 typedef struct place {
     char path[PATH_MAX];
-    const char *name; /* last component; may end in '/' */
+    char *name; /* last component, without the slashes after it: with them the kernel would follow a link */
+    bool slash; /* there were some: it must be a directory */
     int parent;
 } place;
 
@@ -51,18 +52,17 @@ static uint32_t find_place(wasi_context *w, wasm_instance *instance, uint32_t fd
     WASI_TRY(get_path(instance, address, size, out->path));
     if (out->path[0] == '/') return WASI_ENOTCAPABLE;
     size_t end = strlen(out->path);
-    while (end > 1 && out->path[end - 1] == '/')
-        end--;
+    out->slash = out->path[end - 1] == '/';
+    while (out->path[end - 1] == '/')
+        out->path[--end] = 0;
     size_t start = end;
     while (start > 0 && out->path[start - 1] != '/')
         start--;
     out->name = out->path + start;
-    if (end - start == 2 && memcmp(out->name, "..", 2) == 0) { /* a directory's name seen from inside */
-        int inside = wasi_open_beneath(directory->fd, out->path, O_PATH | O_DIRECTORY, 0);
-        if (inside < 0) return wasi_errno_of(errno);
-        out->parent = inside;
-        out->name = ".";
-        return WASI_ESUCCESS;
+    if (strcmp(out->name, "..") == 0) { /* a directory's name seen from inside */
+        out->parent = wasi_open_beneath(directory->fd, out->path, O_PATH | O_DIRECTORY, 0);
+        out->name[1] = 0;
+        return out->parent < 0 ? wasi_errno_of(errno) : WASI_ESUCCESS;
     }
     char saved = out->path[start];
     out->path[start] = 0;
@@ -75,6 +75,15 @@ static uint32_t leave_place(place *p, uint32_t error)
 {
     close(p->parent);
     return error;
+}
+
+/* For what may be a file: "name/" is one only if it is a directory. */
+static uint32_t check_slash(const place *p)
+{
+    struct stat info;
+    if (!p->slash) return WASI_ESUCCESS;
+    if (fstatat(p->parent, p->name, &info, AT_SYMLINK_NOFOLLOW)) return wasi_errno_of(errno);
+    return S_ISDIR(info.st_mode) ? WASI_ESUCCESS : WASI_ENOTDIR;
 }
 
 uint32_t wasi_path_create_directory(wasi_context *w, wasm_instance *instance, const wasm_value *v)
@@ -95,7 +104,8 @@ uint32_t wasi_path_unlink_file(wasi_context *w, wasm_instance *instance, const w
 {
     place p;
     WASI_TRY(find_place(w, instance, v[0].u32, WASI_RIGHT_PATH_UNLINK_FILE, v[1].u32, v[2].u32, &p));
-    return leave_place(&p, check(unlinkat(p.parent, p.name, 0)));
+    uint32_t error = check_slash(&p);
+    return leave_place(&p, error ? error : check(unlinkat(p.parent, p.name, 0)));
 }
 
 uint32_t wasi_path_rename(wasi_context *w, wasm_instance *instance, const wasm_value *v)
@@ -104,7 +114,9 @@ uint32_t wasi_path_rename(wasi_context *w, wasm_instance *instance, const wasm_v
     WASI_TRY(find_place(w, instance, v[0].u32, WASI_RIGHT_PATH_RENAME_SOURCE, v[1].u32, v[2].u32, &from));
     uint32_t error = find_place(w, instance, v[3].u32, WASI_RIGHT_PATH_RENAME_TARGET, v[4].u32, v[5].u32, &to);
     if (error) return leave_place(&from, error);
-    error = check(renameat(from.parent, from.name, to.parent, to.name));
+    from.slash |= to.slash;
+    error = check_slash(&from);
+    if (!error) error = check(renameat(from.parent, from.name, to.parent, to.name));
     return leave_place(&from, leave_place(&to, error));
 }
 
@@ -116,6 +128,7 @@ uint32_t wasi_path_symlink(wasi_context *w, wasm_instance *instance, const wasm_
     WASI_TRY(find_place(w, instance, v[2].u32, WASI_RIGHT_PATH_SYMLINK, v[3].u32, v[4].u32, &p));
     /* such a link could not be followed in here, but a program outside might do so */
     if (target[0] == '/') return leave_place(&p, WASI_ENOTCAPABLE);
+    if (p.slash) return leave_place(&p, WASI_ENOENT);
     return leave_place(&p, check(symlinkat(target, p.parent, p.name)));
 }
 
@@ -125,7 +138,8 @@ uint32_t wasi_path_readlink(wasi_context *w, wasm_instance *instance, const wasm
     place p;
     WASI_TRY(find_place(w, instance, v[0].u32, WASI_RIGHT_PATH_READLINK, v[1].u32, v[2].u32, &p));
     ssize_t n = readlinkat(p.parent, p.name, text, sizeof text);
-    WASI_TRY(leave_place(&p, check((int)n)));
+    uint32_t error = check_slash(&p);
+    WASI_TRY(leave_place(&p, error ? error : check((int)n)));
     uint32_t size = (uint32_t)n < v[4].u32 ? (uint32_t)n : v[4].u32;
     WASI_TRY(wasi_put(instance, v[3].u32, text, size));
     return wasi_put_u32(instance, v[5].u32, size);
@@ -140,7 +154,8 @@ uint32_t wasi_path_link(wasi_context *w, wasm_instance *instance, const wasm_val
     WASI_TRY(find_place(w, instance, v[0].u32, WASI_RIGHT_PATH_LINK_SOURCE, v[2].u32, v[3].u32, &from));
     uint32_t error = find_place(w, instance, v[4].u32, WASI_RIGHT_PATH_LINK_TARGET, v[5].u32, v[6].u32, &to);
     if (error) return leave_place(&from, error);
-    error = check(linkat(from.parent, from.name, to.parent, to.name, 0));
+    error = to.slash ? WASI_ENOENT : check_slash(&from);
+    if (!error) error = check(linkat(from.parent, from.name, to.parent, to.name, 0));
     return leave_place(&from, leave_place(&to, error));
 }
 

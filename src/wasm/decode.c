@@ -37,15 +37,14 @@ static wisp_status too_many(wasm_decoder *d, const char *what, uint64_t count, u
                      d->section, (unsigned long long)count, what, (unsigned long long)limit);
 }
 
-/* The length of a vector whose elements take at least `min_size` bytes each, and room for `before` + that many. */
-static wisp_status read_vector(wasm_decoder *d, uint32_t *count, size_t min_size, uint32_t before, size_t element,
-                               void *array)
+/* The length of a vector whose elements take at least `min_size` bytes each, and room for them. */
+static wisp_status read_vector(wasm_decoder *d, uint32_t *count, size_t min_size, size_t element, void *array)
 {
     *count = base_read_leb_u32(&d->r);
     BASE_TRY(wasm_decode_check(d));
     if (!base_can_hold(&d->r, *count, min_size)) return wasm_decode_fail(d, "length out of bounds");
     if (*count > d->m->limits.items) return too_many(d, "items", *count, d->m->limits.items);
-    void *p = wasm_arena_array(&d->m->arena, (size_t)before + *count, element);
+    void *p = wasm_arena_array(&d->m->arena, *count, element);
     if (!p) return no_memory(d);
     memcpy(array, &p, sizeof p);
     return WISP_OK;
@@ -68,7 +67,7 @@ wisp_status wasm_decode_heap_type(wasm_decoder *d, wasm_type *out)
     BASE_TRY(wasm_decode_check(d));
     if (v >= 0) {
         if (v >= d->m->type_count || v > 0xffffff) return wasm_decode_fail(d, "unknown type");
-        *out = WASM_REF | (wasm_type)v;
+        *out = WASM_REF | d->m->canonical[v];
         return WISP_OK;
     }
     if (v < -64) return wasm_decode_fail(d, "malformed heap type");
@@ -112,7 +111,7 @@ static wisp_status read_ref_type(wasm_decoder *d, wasm_type *out)
 static wisp_status read_type_list(wasm_decoder *d, const wasm_type **list, uint32_t *count)
 {
     wasm_type *types;
-    BASE_TRY(read_vector(d, count, 1, 0, sizeof *types, &types));
+    BASE_TRY(read_vector(d, count, 1, sizeof *types, &types));
     if (*count > d->m->limits.params) return too_many(d, "parameters or results", *count, d->m->limits.params);
     for (uint32_t i = 0; i < *count; i++)
         BASE_TRY(wasm_decode_type(d, &types[i]));
@@ -120,23 +119,37 @@ static wisp_status read_type_list(wasm_decoder *d, const wasm_type **list, uint3
     return WISP_OK;
 }
 
+static wisp_status read_function_type(wasm_decoder *d, uint32_t index)
+{
+    uint8_t form = base_read_u8(&d->r);
+    BASE_TRY(wasm_decode_check(d));
+    if (form == 0x5f || form == 0x5e || form == 0x50 || form == 0x4f || form == 0x4e)
+        return base_fail(d->report, WISP_E_UNSUPPORTED, "wasm: byte %zu: garbage-collected types", base_offset(&d->r));
+    if (form != 0x60) return wasm_decode_fail(d, "malformed type form 0x%02x", form);
+    wasm_functype *type = &d->m->types[index];
+    d->m->canonical[index] = index; /* a type may refer to itself */
+    d->m->type_count = index + 1;
+    BASE_TRY(read_type_list(d, &type->params, &type->param_count));
+    return read_type_list(d, &type->results, &type->result_count);
+}
+
 static wisp_status decode_types(wasm_decoder *d)
 {
+    wasm_module *m = d->m;
     uint32_t count;
-    BASE_TRY(read_vector(d, &count, 3, 0, sizeof *d->m->types, &d->m->types));
-    for (uint32_t i = 0; i < count; i++) {
-        uint8_t form = base_read_u8(&d->r);
-        BASE_TRY(wasm_decode_check(d));
-        if (form == 0x5f || form == 0x5e || form == 0x50 || form == 0x4f || form == 0x4e)
-            return base_fail(d->report, WISP_E_UNSUPPORTED, "wasm: byte %zu: garbage-collected types",
-                             base_offset(&d->r));
-        if (form != 0x60) return wasm_decode_fail(d, "malformed type form 0x%02x", form);
-        wasm_functype *type = &d->m->types[i];
-        d->m->type_count = i + 1; /* a type may refer to itself */
-        BASE_TRY(read_type_list(d, &type->params, &type->param_count));
-        BASE_TRY(read_type_list(d, &type->results, &type->result_count));
+    BASE_TRY(read_vector(d, &count, 3, sizeof *m->types, &m->types));
+    m->canonical = wasm_arena_array(&m->arena, count, sizeof *m->canonical);
+    size_t slot_count = 16;
+    while (slot_count <= (size_t)count * 2)
+        slot_count *= 2;
+    uint32_t *slots = base_calloc(slot_count, sizeof *slots);
+    wisp_status status = slots && m->canonical ? WISP_OK : no_memory(d);
+    for (uint32_t i = 0; i < count && status == WISP_OK; i++) {
+        status = read_function_type(d, i);
+        if (status == WISP_OK) wasm_canonicalize_type(m, i, slots, slot_count);
     }
-    return WISP_OK;
+    base_free(slots);
+    return status;
 }
 
 static wisp_status read_range(wasm_decoder *d, wasm_range *out, bool of_memory)
@@ -231,7 +244,7 @@ static wisp_status decode_imports(wasm_decoder *d)
 {
     wasm_module *m = d->m;
     uint32_t count;
-    BASE_TRY(read_vector(d, &count, 4, 0, sizeof *m->imports, &m->imports));
+    BASE_TRY(read_vector(d, &count, 4, sizeof *m->imports, &m->imports));
     /* at most `count` of each kind; the arrays are short-lived unless no section of the kind follows */
     BASE_TRY(extend(d, &m->funcs, 0, count, sizeof *m->funcs));
     BASE_TRY(extend(d, &m->tables, 0, count, sizeof *m->tables));
@@ -253,7 +266,7 @@ static wisp_status decode_functions(wasm_decoder *d)
 {
     wasm_module *m = d->m;
     uint32_t count, *types;
-    BASE_TRY(read_vector(d, &count, 1, 0, sizeof *types, &types));
+    BASE_TRY(read_vector(d, &count, 1, sizeof *types, &types));
     BASE_TRY(extend(d, &m->funcs, m->func_count, count, sizeof *m->funcs));
     for (uint32_t i = 0; i < count; i++)
         BASE_TRY(read_type_index(d, &m->funcs[m->func_count + i]));
@@ -268,7 +281,7 @@ static wisp_status decode_tables(wasm_decoder *d)
     wasm_module *m = d->m;
     uint32_t count;
     void *unused;
-    BASE_TRY(read_vector(d, &count, 3, 0, 1, &unused));
+    BASE_TRY(read_vector(d, &count, 3, 1, &unused));
     BASE_TRY(extend(d, &m->tables, m->table_count, count, sizeof *m->tables));
     for (uint32_t i = 0; i < count; i++) {
         wasm_table_decl *table = &m->tables[m->table_count];
@@ -290,7 +303,7 @@ static wisp_status decode_memories(wasm_decoder *d)
     wasm_module *m = d->m;
     uint32_t count;
     void *unused;
-    BASE_TRY(read_vector(d, &count, 2, 0, 1, &unused));
+    BASE_TRY(read_vector(d, &count, 2, 1, &unused));
     BASE_TRY(extend(d, &m->memories, m->memory_count, count, sizeof *m->memories));
     for (uint32_t i = 0; i < count; i++)
         BASE_TRY(read_range(d, &m->memories[m->memory_count++], true));
@@ -302,7 +315,7 @@ static wisp_status decode_tags(wasm_decoder *d)
     wasm_module *m = d->m;
     uint32_t count;
     void *unused;
-    BASE_TRY(read_vector(d, &count, 2, 0, 1, &unused));
+    BASE_TRY(read_vector(d, &count, 2, 1, &unused));
     BASE_TRY(extend(d, &m->tags, m->tag_count, count, sizeof *m->tags));
     for (uint32_t i = 0; i < count; i++)
         BASE_TRY(read_tag_type(d, &m->tags[m->tag_count++]));
@@ -314,7 +327,7 @@ static wisp_status decode_globals(wasm_decoder *d)
     wasm_module *m = d->m;
     uint32_t count;
     void *unused;
-    BASE_TRY(read_vector(d, &count, 3, 0, 1, &unused));
+    BASE_TRY(read_vector(d, &count, 3, 1, &unused));
     BASE_TRY(extend(d, &m->globals, m->global_count, count, sizeof *m->globals));
     for (uint32_t i = 0; i < count; i++) {
         wasm_global_decl *global = &m->globals[m->global_count];
@@ -380,7 +393,7 @@ static wisp_status decode_exports(wasm_decoder *d)
 {
     wasm_module *m = d->m;
     uint32_t count;
-    BASE_TRY(read_vector(d, &count, 3, 0, sizeof *m->exports, &m->exports));
+    BASE_TRY(read_vector(d, &count, 3, sizeof *m->exports, &m->exports));
     for (uint32_t i = 0; i < count; i++) {
         wasm_export_info *e = &m->exports[i];
         BASE_TRY(read_name(d, &e->name));
@@ -413,12 +426,12 @@ static wisp_status read_elem_items(wasm_decoder *d, wasm_elem *e, bool expressio
 {
     wasm_module *m = d->m;
     if (expressions) {
-        BASE_TRY(read_vector(d, &e->count, 2, 0, sizeof *e->exprs, &e->exprs));
+        BASE_TRY(read_vector(d, &e->count, 2, sizeof *e->exprs, &e->exprs));
         for (uint32_t i = 0; i < e->count; i++)
             BASE_TRY(wasm_validate_constant(d, &e->exprs[i], e->type));
         return WISP_OK;
     }
-    BASE_TRY(read_vector(d, &e->count, 1, 0, sizeof *e->funcs, &e->funcs));
+    BASE_TRY(read_vector(d, &e->count, 1, sizeof *e->funcs, &e->funcs));
     for (uint32_t i = 0; i < e->count; i++) {
         uint32_t func = e->funcs[i] = base_read_leb_u32(&d->r);
         BASE_TRY(wasm_decode_check(d));
@@ -452,7 +465,7 @@ static wisp_status read_elem(wasm_decoder *d, wasm_elem *e)
             if (kind) return wasm_decode_fail(d, "malformed element kind");
         }
     }
-    if (e->mode == WASM_SEGMENT_ACTIVE && !wasm_type_matches(m, e->type, m->tables[e->table].type))
+    if (e->mode == WASM_SEGMENT_ACTIVE && !wasm_type_matches(e->type, m->tables[e->table].type))
         return wasm_decode_fail(d, "type mismatch: elements do not fit the table");
     return read_elem_items(d, e, flags & 4);
 }
@@ -460,7 +473,7 @@ static wisp_status read_elem(wasm_decoder *d, wasm_elem *e)
 static wisp_status decode_elems(wasm_decoder *d)
 {
     uint32_t count;
-    BASE_TRY(read_vector(d, &count, 2, 0, sizeof *d->m->elems, &d->m->elems));
+    BASE_TRY(read_vector(d, &count, 2, sizeof *d->m->elems, &d->m->elems));
     for (uint32_t i = 0; i < count; i++)
         BASE_TRY(read_elem(d, &d->m->elems[i]));
     d->m->elem_count = count;
@@ -480,7 +493,7 @@ static wisp_status decode_datas(wasm_decoder *d)
 {
     wasm_module *m = d->m;
     uint32_t count;
-    BASE_TRY(read_vector(d, &count, 2, 0, sizeof *m->datas, &m->datas));
+    BASE_TRY(read_vector(d, &count, 2, sizeof *m->datas, &m->datas));
     if (d->has_data_count && count != d->data_count)
         return wasm_decode_fail(d, "data count and data section have inconsistent lengths");
     for (uint32_t i = 0; i < count; i++) {

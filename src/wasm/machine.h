@@ -75,6 +75,7 @@ struct wasm_module {
     base_span bytes;
     wasm_arena arena;
     wasm_functype *types;
+    uint32_t *canonical; /* per type index: the first type that is the same; all heap types name that one */
     wasm_import_info *imports;
     wasm_export_info *exports;
     wasm_section_info *sections;
@@ -99,8 +100,10 @@ struct wasm_module {
 
 /* types.c */
 bool wasm_type_is_ref(wasm_type type);
-bool wasm_type_matches(const wasm_module *m, wasm_type sub, wasm_type super);
-bool wasm_types_equal(const wasm_module *m, uint32_t a, uint32_t b); /* two type indices */
+bool wasm_type_is_concrete(wasm_type type); /* a reference to a type of the module */
+bool wasm_type_matches(wasm_type sub, wasm_type super);
+/* Sets m->canonical[index]; `slots` is the decoder's hash table, more than twice as large as the number of types. */
+void wasm_canonicalize_type(wasm_module *m, uint32_t index, uint32_t *slots, size_t slot_count);
 bool wasm_type_defaultable(wasm_type type);
 const char *wasm_type_name(wasm_type type, char out[16]);
 /* Does "(iI)f" say this type? Also on signatures that are themselves wrong (then false). */

@@ -43,36 +43,59 @@ bool wasm_type_is_ref(wasm_type type)
     return (type & WASM_REF) != 0;
 }
 
+bool wasm_type_is_concrete(wasm_type type)
+{
+    return wasm_type_is_ref(type) && !(type & WASM_REF_ABSTRACT);
+}
+
 bool wasm_type_defaultable(wasm_type type)
 {
     return !wasm_type_is_ref(type) || (type & WASM_REF_NULL);
 }
 
-static bool lists_equal(const wasm_module *m, const wasm_type *a, const wasm_type *b, uint32_t count, uint32_t a_self,
-                        uint32_t b_self)
+static bool lists_equal(const wasm_type *a, const wasm_type *b, uint32_t count, uint32_t a_self, uint32_t b_self)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (a[i] == b[i] && (!wasm_type_is_ref(a[i]) || (a[i] & WASM_REF_ABSTRACT))) continue;
-        const wasm_type flags = WASM_REF | WASM_REF_NULL | WASM_REF_ABSTRACT;
-        if ((a[i] & flags) != (b[i] & flags) || !wasm_type_is_ref(a[i]) || (a[i] & WASM_REF_ABSTRACT)) return false;
-        uint32_t x = a[i] & 0xffffff, y = b[i] & 0xffffff;
-        if (x == a_self && y == b_self) continue;
-        if (x == a_self || y == b_self || !wasm_types_equal(m, x, y)) return false;
+        bool both_self = wasm_type_is_concrete(a[i]) && wasm_type_is_concrete(b[i]) && (a[i] & 0xffffff) == a_self &&
+                         (b[i] & 0xffffff) == b_self && a[i] >> 24 == b[i] >> 24;
+        if (a[i] != b[i] && !both_self) return false;
     }
     return true;
 }
 
-/* A type refers to itself or to earlier types only, so this ends. */
-bool wasm_types_equal(const wasm_module *m, uint32_t a, uint32_t b)
+static uint32_t type_hash(const wasm_functype *type, uint32_t self)
 {
-    if (a == b) return true;
-    const wasm_functype *x = &m->types[a], *y = &m->types[b];
-    return x->param_count == y->param_count && x->result_count == y->result_count &&
-           lists_equal(m, x->params, y->params, x->param_count, a, b) &&
-           lists_equal(m, x->results, y->results, x->result_count, a, b);
+    uint32_t h = type->param_count * 31 + type->result_count, count = type->param_count + type->result_count;
+    for (uint32_t i = 0; i < count; i++) {
+        wasm_type t = i < type->param_count ? type->params[i] : type->results[i - type->param_count];
+        if (wasm_type_is_concrete(t) && (t & 0xffffff) == self) t |= 0xffffff;
+        h = (h ^ t) * 16777619u;
+        h ^= h >> 13;
+    }
+    return h;
 }
 
-bool wasm_type_matches(const wasm_module *m, wasm_type sub, wasm_type super)
+/* Types are compared by what they say (core §3.3.4), once, here: later, equal types have equal canonical indices. A
+ * type refers to earlier types, by their canonical index already, or to itself. */
+void wasm_canonicalize_type(wasm_module *m, uint32_t index, uint32_t *slots, size_t slot_count)
+{
+    const wasm_functype *type = &m->types[index];
+    size_t at = type_hash(type, index) & (slot_count - 1);
+    m->canonical[index] = index;
+    for (; slots[at]; at = (at + 1) & (slot_count - 1)) {
+        uint32_t other = slots[at] - 1;
+        const wasm_functype *t = &m->types[other];
+        if (t->param_count == type->param_count && t->result_count == type->result_count &&
+            lists_equal(type->params, t->params, t->param_count, index, other) &&
+            lists_equal(type->results, t->results, t->result_count, index, other)) {
+            m->canonical[index] = other;
+            return;
+        }
+    }
+    slots[at] = index + 1;
+}
+
+bool wasm_type_matches(wasm_type sub, wasm_type super)
 {
     if (sub == super) return true;
     if (!wasm_type_is_ref(sub) || !wasm_type_is_ref(super)) return false;
@@ -81,7 +104,7 @@ bool wasm_type_matches(const wasm_module *m, wasm_type sub, wasm_type super)
     uint32_t from = sub & 0xffffff, to = super & 0xffffff;
     if (sub_abstract && super_abstract) return from == to;
     if (super_abstract) return to == 0x70; /* every defined type is a function type */
-    return !sub_abstract && wasm_types_equal(m, from, to);
+    return !sub_abstract && from == to;
 }
 
 const char *wasm_type_name(wasm_type type, char out[16])

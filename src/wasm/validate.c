@@ -43,7 +43,7 @@ wisp_status wasm_pop_type(wasm_validator *v, wasm_type type)
 {
     wasm_type have;
     BASE_TRY(wasm_pop(v, &have));
-    if (have == WASM_BOTTOM || wasm_type_matches(v->d->m, have, type)) return WISP_OK;
+    if (have == WASM_BOTTOM || wasm_type_matches(have, type)) return WISP_OK;
     char a[16], b[16];
     return wasm_decode_fail(v->d, "type mismatch: %s where %s is needed", wasm_type_name(have, a),
                             wasm_type_name(type, b));
@@ -243,7 +243,7 @@ static wisp_status check_missing_else(wasm_validator *v)
     const wasm_type *from = params_of(c, &params), *to = results_of(c, &results);
     bool same = params == results;
     for (uint32_t i = 0; same && i < params; i++)
-        same = wasm_type_matches(v->d->m, from[i], to[i]);
+        same = wasm_type_matches(from[i], to[i]);
     return same ? WISP_OK : wasm_decode_fail(v->d, "type mismatch: if without else must not change the stack");
 }
 
@@ -299,7 +299,7 @@ static wisp_status check_table_label(wasm_validator *v, uint32_t depth, uint32_t
             return wasm_decode_fail(v->d, "type mismatch: the operand stack is empty");
         }
         wasm_type have = v->operands[v->operand_count - 1 - i];
-        if (have != WASM_BOTTOM && !wasm_type_matches(v->d->m, have, types[count - 1 - i]))
+        if (have != WASM_BOTTOM && !wasm_type_matches(have, types[count - 1 - i]))
             return wasm_decode_fail(v->d, "type mismatch in br_table");
     }
     return WISP_OK;

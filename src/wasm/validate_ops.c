@@ -144,12 +144,11 @@ wisp_status wasm_validate_simple(wasm_validator *v, const wasm_op_info *op)
 
 static wisp_status apply(wasm_validator *v, const wasm_functype *type, bool tail)
 {
-    const wasm_module *m = v->d->m;
     BASE_TRY(wasm_pop_list(v, type->params, type->param_count));
     if (!tail) return wasm_push_list(v, type->results, type->result_count);
     bool same = type->result_count == v->type->result_count;
     for (uint32_t i = 0; same && i < type->result_count; i++)
-        same = wasm_type_matches(m, type->results[i], v->type->results[i]);
+        same = wasm_type_matches(type->results[i], v->type->results[i]);
     if (!same) return wasm_decode_fail(v->d, "type mismatch: results of a tail call");
     wasm_mark_unreachable(v);
     return WISP_OK;
@@ -169,7 +168,7 @@ static wisp_status validate_call_indirect(wasm_validator *v, bool tail)
     uint32_t type, table;
     BASE_TRY(wasm_read_index(v, m->type_count, "type", &type));
     BASE_TRY(wasm_read_index(v, m->table_count, "table", &table));
-    if (!wasm_type_matches(m, m->tables[table].type, WASM_FUNCREF))
+    if (!wasm_type_matches(m->tables[table].type, WASM_FUNCREF))
         return wasm_decode_fail(v->d, "type mismatch: call_indirect needs a table of functions");
     BASE_TRY(wasm_pop_type(v, address_type(&m->tables[table].range)));
     return apply(v, &m->types[type], tail);
@@ -197,7 +196,7 @@ static wisp_status validate_ref(wasm_validator *v, uint32_t code)
         m->declared[func] = 1;
     else if (!m->declared[func])
         return wasm_decode_fail(v->d, "undeclared function reference");
-    return wasm_push(v, WASM_REF | m->funcs[func]);
+    return wasm_push(v, WASM_REF | m->canonical[m->funcs[func]]);
 }
 
 static wisp_status validate_select(wasm_validator *v)
@@ -256,7 +255,7 @@ static wisp_status validate_table_init(wasm_validator *v)
     uint32_t elem, table;
     BASE_TRY(wasm_read_index(v, m->elem_count, "elem segment", &elem));
     BASE_TRY(wasm_read_index(v, m->table_count, "table", &table));
-    if (!wasm_type_matches(m, m->elems[elem].type, m->tables[table].type))
+    if (!wasm_type_matches(m->elems[elem].type, m->tables[table].type))
         return wasm_decode_fail(v->d, "type mismatch: elements do not fit the table");
     BASE_TRY(wasm_pop_type(v, WASM_I32));
     BASE_TRY(wasm_pop_type(v, WASM_I32));
@@ -270,7 +269,7 @@ static wisp_status validate_table_copy(wasm_validator *v)
     BASE_TRY(wasm_read_index(v, m->table_count, "table", &to));
     BASE_TRY(wasm_read_index(v, m->table_count, "table", &from));
     const wasm_table_decl *a = &m->tables[to], *b = &m->tables[from];
-    if (!wasm_type_matches(m, b->type, a->type)) return wasm_decode_fail(v->d, "type mismatch: tables differ");
+    if (!wasm_type_matches(b->type, a->type)) return wasm_decode_fail(v->d, "type mismatch: tables differ");
     BASE_TRY(wasm_pop_type(v, a->range.is64 && b->range.is64 ? WASM_I64 : WASM_I32));
     BASE_TRY(wasm_pop_type(v, address_type(&b->range)));
     return wasm_pop_type(v, address_type(&a->range));
