@@ -199,6 +199,20 @@ static void decode_limits_hold(void **state)
     base_buffer_fini(&huge);
 }
 
+/* A data section after it must not hide that the code section is not there. */
+static void functions_need_their_code(void **state)
+{
+    (void)state;
+    base_buffer b = {0};
+    header(&b);
+    SECTION(&b, 1, 1, FUNC, 0, 0);
+    SECTION(&b, 3, 1, 0);
+    SECTION(&b, 11, 0);
+    wasm_module *module;
+    assert_int_equal(wasm_module_new(&module, (base_span){b.data, b.size}, NULL, NULL), WISP_E_INPUT);
+    base_buffer_fini(&b);
+}
+
 /* ---- replacement ---- */
 
 static void replaced_however_it_is_reached(void **state)
@@ -499,14 +513,23 @@ static void every_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(module_borrows_its_bytes),    cmocka_unit_test(every_prefix_is_refused),
-        cmocka_unit_test(decode_limits_hold),          cmocka_unit_test(replaced_however_it_is_reached),
-        cmocka_unit_test(replacement_is_checked),      cmocka_unit_test(traps_carry_the_call_stack),
-        cmocka_unit_test(recursion_ends_in_a_trap),    cmocka_unit_test(fuel_runs_out),
-        cmocka_unit_test(memory_stays_in_its_limits),  cmocka_unit_test(too_much_memory_is_refused),
-        cmocka_unit_test(another_thread_interrupts),   cmocka_unit_test(host_functions_unwind_the_guest),
-        cmocka_unit_test(host_results_are_normalized), cmocka_unit_test(imports_must_fit),
-        cmocka_unit_test(nans_have_one_form),          cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(module_borrows_its_bytes),
+        cmocka_unit_test(every_prefix_is_refused),
+        cmocka_unit_test(decode_limits_hold),
+        cmocka_unit_test(functions_need_their_code),
+        cmocka_unit_test(replaced_however_it_is_reached),
+        cmocka_unit_test(replacement_is_checked),
+        cmocka_unit_test(traps_carry_the_call_stack),
+        cmocka_unit_test(recursion_ends_in_a_trap),
+        cmocka_unit_test(fuel_runs_out),
+        cmocka_unit_test(memory_stays_in_its_limits),
+        cmocka_unit_test(too_much_memory_is_refused),
+        cmocka_unit_test(another_thread_interrupts),
+        cmocka_unit_test(host_functions_unwind_the_guest),
+        cmocka_unit_test(host_results_are_normalized),
+        cmocka_unit_test(imports_must_fit),
+        cmocka_unit_test(nans_have_one_form),
+        cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("wasm", tests, NULL, NULL);
 }

@@ -632,6 +632,7 @@ static wisp_status decode_section(wasm_decoder *d)
     } else {
         if (rules[id].order <= d->last_order) return wasm_decode_fail(d, "unexpected content after last section");
         d->last_order = rules[id].order;
+        d->has_code |= id == 10;
         BASE_TRY(ready_for(d, id));
         BASE_TRY(rules[id].decode(d));
         if (base_left(&d->r)) return wasm_decode_fail(d, "section size mismatch");
@@ -652,7 +653,7 @@ static wisp_status decode_module(wasm_decoder *d)
     while (base_left(&d->r))
         BASE_TRY(decode_section(d));
     d->section = "module";
-    if (d->last_order < rules[10].order && d->m->code_count)
+    if (!d->has_code && d->m->code_count)
         return wasm_decode_fail(d, "function and code section have inconsistent lengths");
     if (d->has_data_count && d->data_count != d->m->data_count)
         return wasm_decode_fail(d, "data count and data section have inconsistent lengths");

@@ -115,7 +115,7 @@ typedef struct wasm_decoder {
     base_reader r; /* over the whole module, so that offsets are the file's; `end` is the section's */
     wisp_report *report;
     const char *section;
-    bool has_data_count, seen[14];
+    bool has_data_count, has_code;
     uint32_t last_order, data_count;
     struct wasm_validator *validator;
 } wasm_decoder;
