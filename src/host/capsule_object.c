@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/model.h"
 #include "compile/compile.h"
 #include "host/host.h"
 
@@ -16,6 +17,20 @@ static wisp_status open_parsed(wisp_capsule *c, base_span bytes, wisp_report *re
     return wasm_module_new(&c->module, bytes, NULL, report);
 }
 
+/* The machine runs the code where it lies, so what was checked must not change afterwards: everything before the
+ * weights gets pages of its own, and is checked there. A first look tells how far that is. */
+static wisp_status open_mapped(wisp_capsule *c, wisp_report *report)
+{
+    base_span bytes = {c->map.data, c->map.size};
+    base_model_head head;
+    BASE_TRY(capsule_open(&c->parsed, bytes, report));
+    BASE_TRY(base_model_read(&head, c->parsed.segments[0], report));
+    uint64_t checked = (uint64_t)(c->parsed.segments[0].data - bytes.data) + head.head_bytes;
+    capsule_close(&c->parsed);
+    BASE_TRY(os_map_detach(&c->map, checked, report));
+    return open_parsed(c, bytes, report);
+}
+
 /* A raw model: a capsule of it is made once and kept. The cached file is the product of this program, but is checked
  * like any other; a damaged one is made again. */
 static wisp_status open_model(wisp_capsule *c, const char *path, const wisp_open_options *options, wisp_report *report)
@@ -24,7 +39,7 @@ static wisp_status open_model(wisp_capsule *c, const char *path, const wisp_open
     BASE_TRY(host_cache_path(cached, sizeof cached, path, report));
     os_file_info info;
     if (os_stat(cached, &info) && os_map_file(&c->map, cached, NULL) == WISP_OK) {
-        if (open_parsed(c, (base_span){c->map.data, c->map.size}, NULL) == WISP_OK) return WISP_OK;
+        if (open_mapped(c, NULL) == WISP_OK) return WISP_OK;
         capsule_close(&c->parsed);
         os_unmap(&c->map);
     }
@@ -35,7 +50,7 @@ static wisp_status open_model(wisp_capsule *c, const char *path, const wisp_open
     }
     BASE_TRY(wisp_pack(&pack, report));
     BASE_TRY(os_map_file(&c->map, cached, report));
-    return open_parsed(c, (base_span){c->map.data, c->map.size}, report);
+    return open_mapped(c, report);
 }
 
 /* In pages of its own, since a capsule's alignments count from the start of a page, as in a mapped file. */
@@ -62,7 +77,7 @@ static wisp_status open_file(wisp_capsule *c, const char *path, const wisp_open_
     wisp_status status;
     if (!compile_probe(bytes)) { /* capsule_open says what is wrong with anything else */
         c->map = map;
-        status = open_parsed(c, bytes, report);
+        status = open_mapped(c, report);
         return status == WISP_OK ? status : base_fail_prefix(report, status, path);
     }
     if (options && options->vocabulary_only)

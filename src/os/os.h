@@ -13,9 +13,11 @@ typedef struct os_map {
     uint64_t size;
 } os_map;
 
-/* Maps a regular file, read-only and shared (all processes share its pages). Empty files map to {non-NULL, 0}. */
+/* Maps a regular file, read-only; all processes share its pages. Empty files map to {non-NULL, 0}. */
 wisp_status os_map_file(os_map *map, const char *path, wisp_report *report) WISP_MUST_USE;
 void os_unmap(os_map *map);
+/* Gives the first `size` bytes pages of their own: who writes to the file afterwards does not change them. */
+wisp_status os_map_detach(const os_map *map, uint64_t size, wisp_report *report) WISP_MUST_USE;
 /* Tells the kernel that the range will be read once, in order. */
 void os_map_sequential(const void *data, size_t size);
 

@@ -24,7 +24,7 @@ wisp_status os_map_file(os_map *map, const char *path, wisp_report *report)
     } else if (st.st_size == 0) {
         *map = (os_map){nothing, 0};
     } else {
-        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (p == MAP_FAILED)
             status = base_fail(report, WISP_E_IO, "%s: cannot map: %s", path, strerror(errno));
         else
@@ -38,6 +38,21 @@ void os_unmap(os_map *map)
 {
     if (map->size) munmap((void *)map->data, map->size);
     *map = (os_map){0};
+}
+
+wisp_status os_map_detach(const os_map *map, uint64_t size, wisp_report *report)
+{
+    size_t page = os_page_size();
+    if (size > map->size) size = map->size;
+    if (size == 0) return WISP_OK;
+    if (mprotect((void *)map->data, (size_t)size, PROT_READ | PROT_WRITE) != 0)
+        return base_fail(report, WISP_E_MEMORY, "cannot take a private copy of a file: %s", strerror(errno));
+    for (size_t at = 0; at < size; at += page) { /* a write, even of the same value, gives the page a copy of its own */
+        volatile uint8_t *p = (volatile uint8_t *)map->data + at;
+        *p = *p;
+    }
+    mprotect((void *)map->data, (size_t)size, PROT_READ);
+    return WISP_OK;
 }
 
 void os_map_sequential(const void *data, size_t size)
