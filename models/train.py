@@ -129,18 +129,20 @@ def documents(options, split, count):
 
 
 class Corpus:
-    """Documents as one run of tokens. Half the rows begin where a document does, as every prompt will;
-    the others anywhere, or the ends of long documents would be seen too seldom."""
+    """Documents as one run of tokens."""
 
     def __init__(self, vocabulary, texts):
         parts = [[tokenizer.BOS, *vocabulary.encode(text), tokenizer.EOS] for text in texts]
         self.starts = np.cumsum([0] + [len(p) for p in parts])
         self.tokens = np.fromiter(itertools.chain.from_iterable(parts), np.int16)
 
-    def batch(self, rng, rows, length):
+    def batch(self, rng, rows, length, anywhere):
+        """Rows begin where a document does, as every prompt will, but for a share that begins anywhere:
+        short rows would else see the ends of documents too seldom."""
         last = len(self.tokens) - length - 1
         starts = [rng.randrange(last) for _ in range(rows)]
-        starts[::2] = [self.starts[np.searchsorted(self.starts, s, "right") - 1] for s in starts[::2]]
+        whole = rows - int(rows * anywhere)
+        starts[:whole] = [self.starts[np.searchsorted(self.starts, s, "right") - 1] for s in starts[:whole]]
         block = torch.from_numpy(np.stack([self.tokens[s:s + length + 1] for s in starts]).astype(np.int64))
         return block[:, :-1], block[:, 1:]
 
@@ -178,6 +180,12 @@ def rate(step, options):
     return options.rate * (0.02 + 0.98 * (1 + math.cos(math.pi * progress)) / 2)
 
 
+def save(model, optimizer, step, path):
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
+    torch.save(state, path.with_suffix(".new"))
+    path.with_suffix(".new").replace(path)
+
+
 def train(model, corpus, held_out, options):
     optimizer, step = optimizer_of(model), 0
     checkpoint = options.work / "checkpoint.pt"
@@ -187,13 +195,16 @@ def train(model, corpus, held_out, options):
         optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
     began, first, smooth = time.time(), step, None
-    while step < options.steps:
+    while step < (options.stop or options.steps):
+        left = 1 - (time.time() - began) / 60 / options.minutes if options.minutes else 1
+        if left <= 0:
+            break
         # Long rows cost more a token; they come last, when there is something to gain from them.
-        length = model.shape.context // (2 if step < options.steps * options.short else 1)
+        length = options.row if step < options.steps * options.short else model.shape.context
         rng = random.Random(f"{options.seed}/{step}")  # by step, so that resuming changes nothing
         for group in optimizer.param_groups:
-            group["lr"] = rate(step, options)
-        loss = loss_of(model, *corpus.batch(rng, options.batch // length, length))
+            group["lr"] = rate(first, options) * max(left, 0.02) if options.minutes else rate(step, options)
+        loss = loss_of(model, *corpus.batch(rng, options.batch // length, length, options.anywhere))
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -204,11 +215,10 @@ def train(model, corpus, held_out, options):
             speed = (step - first) * options.batch / (time.time() - began)
             seconds = time.time() - began
             print(f"{seconds:.0f} s: step {step}/{options.steps} loss {smooth:.4f} {speed:.0f} tokens/s", flush=True)
-        if step % 250 == 0 or step == options.steps:
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-            torch.save(state, checkpoint.with_suffix(".new"))
-            checkpoint.with_suffix(".new").replace(checkpoint)
+        if step % 250 == 0:
+            save(model, optimizer, step, checkpoint)
             print(f"step {step} held-out perplexity {perplexity(model, held_out, 100):.4f}", flush=True)
+    save(model, optimizer, step, checkpoint)
 
 
 def tensors_of(model):
@@ -270,7 +280,11 @@ def arguments():
     parser.add_argument("--batch", type=int, default=2048, help="tokens a step")
     parser.add_argument("--rate", type=float, default=2.5e-3)
     parser.add_argument("--warmup", type=int, default=150)
-    parser.add_argument("--short", type=float, default=0.8, help="share of steps with rows of half the context")
+    parser.add_argument("--row", type=int, default=256, help="tokens of a row, until rows get as long as the context")
+    parser.add_argument("--short", type=float, default=0.8, help="share of steps with such rows")
+    parser.add_argument("--anywhere", type=float, default=0.5, help="share of rows that begin inside a document")
+    parser.add_argument("--minutes", type=float, help="take the rate down to its end in so much time, and stop then")
+    parser.add_argument("--stop", type=int, help="stop at this step, to go on with other options")
     for name, value in asdict(Shape()).items():
         parser.add_argument("--" + name.replace("_", "-"), type=type(value), default=value)
     parser.add_argument("--threads", type=int, default=2)
@@ -285,14 +299,14 @@ def main():
     shape = Shape(**{name: getattr(options, name) for name in asdict(Shape())})
     vocabulary = tokenizer.train(documents(options, "train", 5000), shape.vocabulary)
     corpus = Corpus(vocabulary, documents(options, "train", options.documents))
-    held_out = Corpus(vocabulary, documents(options, "held-out", 500))
+    held_out = Corpus(vocabulary, documents(options, "held-out", 100))
     model = Llama(shape)
     count = sum(p.numel() for p in model.parameters())
     print(f"{len(corpus.tokens)} training tokens, {count} parameters, {shape}", flush=True)
     train(model, corpus, held_out, options)
-    print(f"held-out perplexity, all documents: {perplexity(model, held_out, 500):.4f}")
     gguf.write(options.out, metadata_of(shape, vocabulary), tensors_of(model))
-    print(f"{options.out}: {options.out.stat().st_size} bytes")
+    print(f"{options.out}: {options.out.stat().st_size} bytes", flush=True)
+    print(f"held-out perplexity before quantization: {perplexity(model, held_out, 100):.4f}")
 
 
 if __name__ == "__main__":
