@@ -131,6 +131,15 @@ static unsigned check_case(fixture *f, const char *name, unsigned number, base_s
     guest_tokens got = {0};
     assert_int_equal(guest_tokenize(f->tokenizer, text, GUEST_TOKENIZE_SPECIAL, &got, &report), WISP_OK);
     check_round_trip(f, text, &got);
+    if (f->vocab.flags & VOCAB_WORDS_APART) { /* word by word or at once: the same */
+        guest_tokens whole = {0};
+        f->vocab.flags &= ~(uint32_t)VOCAB_WORDS_APART;
+        assert_int_equal(guest_tokenize(f->tokenizer, text, GUEST_TOKENIZE_SPECIAL, &whole, &report), WISP_OK);
+        f->vocab.flags |= VOCAB_WORDS_APART;
+        assert_int_equal(whole.count, got.count);
+        if (got.count) assert_memory_equal(whole.ids, got.ids, got.count * sizeof *got.ids);
+        guest_tokens_fini(&whole);
+    }
     char want[4096], have[4096];
     size_t n = 0, k = 0;
     const char *at = (const char *)line.data, *end = at + line.size;

@@ -458,6 +458,20 @@ static void put_block(writer *w, base_buffer *out, uint32_t pre, uint32_t flags)
     base_put(out, w->text.data, w->text.size);
 }
 
+/* Does the text hold SentencePiece's space after anything but such spaces? */
+static bool has_inner_space(base_span text)
+{
+    static const char mark[] = "\u2581";
+    bool other = false;
+    for (size_t at = 0; at < text.size;) {
+        bool space = text.size - at >= 3 && memcmp(text.data + at, mark, 3) == 0;
+        if (space && other) return true;
+        other |= !space;
+        at += space ? 3 : 1;
+    }
+    return false;
+}
+
 static wisp_status write_all(writer *w, base_buffer *out)
 {
     const base_vocab_source *s = w->source;
@@ -469,6 +483,9 @@ static wisp_status write_all(writer *w, base_buffer *out)
     if (s->kind == VOCAB_SPM) {
         set_flag(&flags, VOCAB_ADD_SPACE, s->add_space_prefix);
         set_flag(&flags, VOCAB_TRIM_SPACES, s->remove_extra_whitespaces);
+        flags |= VOCAB_WORDS_APART;
+        for (uint32_t i = 0; i < s->count; i++)
+            if (has_inner_space(s->tokens[i])) flags &= ~(uint32_t)VOCAB_WORDS_APART;
     }
     make_letters(w);
     BASE_TRY(write_tokens(w));

@@ -2,10 +2,10 @@
  * any work at start (hash tables are stored, not built). Writer and reader share vocab.c; the reader checks every
  * offset and index once, in base_vocab_open.
  *
- *   0    "WISPVOCB", u32 version = 1, then u32: kind, pre, flags, count, piece count, bos, eos, unk, eot, special count,
- *        end count, merge count, token slots, merge slots, text bytes, 0
- *   72   u32 offsets[pieces + 1], f32 scores[SPM: count], u32 bytes[256], u32 specials[], u32 ends[], merges[] (3 u32
- *        each), u32 token slots[], u32 merge slots[], u8 types[count], u8 text[]
+ *   0    "WISPVOCB", u32 version = 1, then u32: kind, pre, flags, count, piece count, bos, eos, unk, eot, special
+ * count, end count, merge count, token slots, merge slots, text bytes, 0 72   u32 offsets[pieces + 1], f32 scores[SPM:
+ * count], u32 bytes[256], u32 specials[], u32 ends[], merges[] (3 u32 each), u32 token slots[], u32 merge slots[], u8
+ * types[count], u8 text[]
  */
 #ifndef BASE_VOCAB_H
 #define BASE_VOCAB_H
@@ -15,16 +15,23 @@
 /* Tokenizer families (GGUF tokenizer.ggml.model). */
 enum { VOCAB_SPM = 1 /* "llama": SentencePiece BPE */, VOCAB_BPE = 2 /* "gpt2": byte-level BPE */ };
 /* Token types, GGUF's numbers. */
-enum { VOCAB_NORMAL = 1, VOCAB_UNKNOWN = 2, VOCAB_CONTROL = 3, VOCAB_USER_DEFINED = 4, VOCAB_UNUSED = 5, VOCAB_BYTE = 6 };
+enum {
+    VOCAB_NORMAL = 1,
+    VOCAB_UNKNOWN = 2,
+    VOCAB_CONTROL = 3,
+    VOCAB_USER_DEFINED = 4,
+    VOCAB_UNUSED = 5,
+    VOCAB_BYTE = 6
+};
 
 /* What the compiler knows, as read from GGUF metadata; borrowed. */
 typedef struct base_vocab_source {
-    uint32_t kind;              /* VOCAB_SPM or VOCAB_BPE */
-    base_span pre;              /* tokenizer.ggml.pre, e.g. "llama-bpe"; {NULL,0}: default */
+    uint32_t kind; /* VOCAB_SPM or VOCAB_BPE */
+    base_span pre; /* tokenizer.ggml.pre, e.g. "llama-bpe"; {NULL,0}: default */
     uint32_t count;
-    const base_span *tokens;    /* count; SPM: UTF-8 with U+2581 for space; BPE: GPT-2's byte letters */
-    const float *scores;        /* count, or NULL */
-    const int32_t *types;       /* count, or NULL: all normal */
+    const base_span *tokens; /* count; SPM: UTF-8 with U+2581 for space; BPE: GPT-2's byte letters */
+    const float *scores;     /* count, or NULL */
+    const int32_t *types;    /* count, or NULL: all normal */
     uint32_t merge_count;
     const base_span *merges;    /* "left right" */
     int64_t bos, eos, unk, eot; /* ids, -1: none (eot also covers end-of-turn tokens that end a generation) */
@@ -63,7 +70,8 @@ enum {
     VOCAB_ADD_EOS = 2,
     VOCAB_ADD_SPACE = 4,     /* SPM: a space before the text */
     VOCAB_IGNORE_MERGES = 8, /* BPE: a word that is a token stays one */
-    VOCAB_TRIM_SPACES = 16   /* SPM: runs of spaces become one */
+    VOCAB_TRIM_SPACES = 16,  /* SPM: runs of spaces become one */
+    VOCAB_WORDS_APART = 32   /* SPM: no token has a space after something else, so words tokenize one by one */
 };
 #define VOCAB_ABSENT UINT32_MAX
 
@@ -80,15 +88,15 @@ typedef struct base_vocab {
     uint32_t bos, eos, unk, eot; /* VOCAB_ABSENT: none */
     const uint32_t *offsets;     /* piece_count + 1, into text */
     const uint8_t *text;
-    const float *scores;         /* SPM: count; else NULL */
-    const uint8_t *types;        /* count; VOCAB_NORMAL ... */
-    const uint32_t *bytes;       /* 256: the piece of a single byte, or VOCAB_ABSENT */
+    const float *scores;   /* SPM: count; else NULL */
+    const uint8_t *types;  /* count; VOCAB_NORMAL ... */
+    const uint32_t *bytes; /* 256: the piece of a single byte, or VOCAB_ABSENT */
     uint32_t special_count, end_count;
-    const uint32_t *specials;    /* tokens that are recognized in text as a whole; longest first, then by bytes */
-    const uint32_t *ends;        /* tokens that end a generation */
+    const uint32_t *specials; /* tokens that are recognized in text as a whole; longest first, then by bytes */
+    const uint32_t *ends;     /* tokens that end a generation */
     uint32_t merge_count;
     const base_vocab_merge *merges;
-    uint32_t token_mask, merge_mask; /* sizes of the hash tables less one */
+    uint32_t token_mask, merge_mask;           /* sizes of the hash tables less one */
     const uint32_t *token_slots, *merge_slots; /* index + 1; 0: free; linear probing */
 } base_vocab;
 

@@ -174,6 +174,34 @@ static bool tokenize_word(void *context, base_span word)
     return merge_symbols(t, word.data) && put_symbols(t, word.data);
 }
 
+static bool tokenize_marked(guest_tokenizer *t, const uint8_t *text, size_t size)
+{
+    t->symbol_count = 0;
+    for (size_t at = 0, n; at < size; at += n) {
+        uint32_t c;
+        n = base_utf8_decode(text + at, size - at, &c);
+        if (n == 0) n = 1;
+        if (!add_symbol(t, at, n, base_vocab_find(t->vocab, text + at, n))) return false;
+    }
+    return merge_symbols(t, text) && put_symbols(t, text);
+}
+
+static bool is_mark(const uint8_t *text, size_t size)
+{
+    return size >= 3 && memcmp(text, SPACE_MARK, 3) == 0;
+}
+
+/* Where the word that begins the text ends: before the first space that follows something else. */
+static size_t word_size(const uint8_t *text, size_t size)
+{
+    size_t at = 0;
+    while (is_mark(text + at, size - at))
+        at += 3;
+    while (at < size && !is_mark(text + at, size - at))
+        at++;
+    return at;
+}
+
 static bool tokenize_spm(guest_tokenizer *t, base_span text, bool space_first)
 {
     base_buffer marked = {0};
@@ -184,15 +212,11 @@ static bool tokenize_spm(guest_tokenizer *t, base_span text, bool space_first)
         else
             base_put_u8(&marked, text.data[i]);
     }
-    bool ok = !marked.failed && marked.size <= INT32_MAX;
-    t->symbol_count = 0;
+    bool ok = !marked.failed && marked.size <= INT32_MAX, apart = t->vocab->flags & VOCAB_WORDS_APART;
     for (size_t at = 0, n; ok && at < marked.size; at += n) {
-        uint32_t c;
-        n = base_utf8_decode(marked.data + at, marked.size - at, &c);
-        if (n == 0) n = 1;
-        ok = add_symbol(t, at, n, base_vocab_find(t->vocab, marked.data + at, n));
+        n = apart ? word_size(marked.data + at, marked.size - at) : marked.size;
+        ok = tokenize_marked(t, marked.data + at, n);
     }
-    ok = ok && merge_symbols(t, marked.data) && put_symbols(t, marked.data);
     base_buffer_fini(&marked);
     return ok;
 }
