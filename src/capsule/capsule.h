@@ -119,6 +119,7 @@ typedef struct capsule_plan {
     base_span head;          /* base_model_write's output, the first bytes of the model segment */
     capsule_tensor *tensors; /* placed by capsule_place, in that order; sha256 is filled while streaming */
     uint32_t tensor_count;
+    bool digests_given; /* the caller fills in every tensor's sha256 before capsule_writer_end */
 } capsule_plan;
 
 /* Assigns segment and offset in array order, from head_bytes on. A tensor that would take a segment past `limit` bytes

@@ -348,14 +348,14 @@ wisp_status capsule_writer_put(capsule_writer *w, const void *data, size_t size,
         capsule_tensor *t = &w->plan->tensors[w->tensor];
         if (w->tensor_at == 0) BASE_TRY(begin_tensor(w, t, report));
         size_t n = size < t->size - w->tensor_at ? size : (size_t)(t->size - w->tensor_at);
-        base_sha256_update(&w->hash, p, n);
+        if (!w->plan->digests_given) base_sha256_update(&w->hash, p, n);
         BASE_TRY(append(w, p, n, report));
         p += n;
         size -= n;
         w->tensor_at += n;
         w->segment_at += n;
         if (w->tensor_at < t->size) continue;
-        base_sha256_final(&w->hash, t->sha256);
+        if (!w->plan->digests_given) base_sha256_final(&w->hash, t->sha256);
         w->tensor++;
         w->tensor_at = 0;
     }

@@ -1,18 +1,17 @@
 /* GGUF -> capsule. The front end makes the program, the weights are placed, then everything streams out once; a second
- * thread takes the source's digest meanwhile. */
-#include <stdatomic.h>
+ * thread takes the digests meanwhile. */
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/model.h"
-#include "base/sha256.h"
 #include "compile/arch/arch.h"
 #include "compile/compile.h"
 #include "compile/convert.h"
+#include "compile/digest.h"
 #include "os/os.h"
 #include "tensor/layout.h"
 
-enum { HASH_PIECE = 4 << 20, GGUF_MAGIC = 0x46554747 };
+enum { GGUF_MAGIC = 0x46554747 };
 
 typedef struct packing {
     const compile_options *options;
@@ -23,6 +22,7 @@ typedef struct packing {
     capsule_plan plan;
     uint32_t *order; /* weight of each tensor of the plan */
     capsule_writer *writer;
+    compile_digester *digester;
     uint64_t done; /* bytes of the input */
 } packing;
 
@@ -192,6 +192,7 @@ static wisp_status prepare(packing *p, wisp_report *report)
     if (p->builder.status) return p->builder.status;
     BASE_TRY(weights ? place_weights(p) : write_head(p, 0));
     p->plan.engine = p->options->engine;
+    p->plan.digests_given = true;
     p->plan.gguf = (base_span){p->gguf->file.data, (size_t)p->gguf->infos_end};
     return WISP_OK;
 }
@@ -218,6 +219,7 @@ static wisp_status tell_progress(const packing *p, wisp_report *report)
 static wisp_status put_piece(void *self, const void *data, size_t size, uint64_t source_bytes, wisp_report *report)
 {
     packing *p = self;
+    compile_digester_put(p->digester, data, size);
     BASE_TRY(capsule_writer_put(p->writer, data, size, report));
     p->done += source_bytes;
     return tell_progress(p, report);
@@ -227,56 +229,33 @@ static wisp_status stream(packing *p, const capsule_sink *sink, wisp_report *rep
 {
     const compile_put to = {p, put_piece};
     BASE_TRY(capsule_writer_begin(&p->writer, &p->plan, sink, report));
-    for (uint32_t i = 0; i < p->plan.tensor_count; i++)
+    for (uint32_t i = 0; i < p->plan.tensor_count; i++) {
         BASE_TRY(compile_stream_weight(p->gguf, &p->builder.weights[p->order[i]], &to, report));
+        compile_digester_next(p->digester, p->plan.tensors[i].sha256);
+    }
     return WISP_OK;
 }
 
-/* ---- the source's digest, on a thread of its own ---- */
-
-typedef struct hasher {
-    base_span bytes;
-    atomic_bool stop;
-    uint8_t digest[32];
-} hasher;
-
-static void hash_source(void *context)
-{
-    hasher *h = context;
-    base_sha256 state;
-    base_sha256_init(&state);
-    for (size_t at = 0, n; at < h->bytes.size && !atomic_load(&h->stop); at += n) {
-        n = h->bytes.size - at < HASH_PIECE ? h->bytes.size - at : HASH_PIECE;
-        base_sha256_update(&state, h->bytes.data + at, n);
-    }
-    base_sha256_final(&state, h->digest);
-}
-
-static void fill_result(const packing *p, const hasher *h, compile_result *result)
+static void fill_result(const packing *p, const uint8_t source_sha256[32], compile_result *result)
 {
     if (!result) return;
     *result = (compile_result){.input_bytes = p->gguf->file.size, .tensor_count = (uint32_t)p->gguf->tensor_count};
-    memcpy(result->source_sha256, h->digest, sizeof h->digest);
+    memcpy(result->source_sha256, source_sha256, 32);
     for (uint32_t i = 0; i < result->tensor_count; i++)
         result->unused_count += !p->builder.weights[i].used;
 }
 
 static wisp_status pack_to(packing *p, const capsule_sink *sink, compile_result *result, wisp_report *report)
 {
-    hasher h = {.bytes = p->gguf->file};
-    os_thread *thread;
+    uint8_t source_sha256[32];
     BASE_TRY(prepare(p, report));
-    if (os_thread_start(&thread, hash_source, &h, NULL) != WISP_OK) thread = NULL; /* then afterwards, here */
+    BASE_TRY(compile_digester_start(&p->digester, p->gguf->file, report));
     wisp_status status = stream(p, sink, report);
-    if (status) atomic_store(&h.stop, true);
-    if (thread)
-        os_thread_join(thread);
-    else if (!status)
-        hash_source(&h);
-    if (!status) status = capsule_writer_end(p->writer, h.digest, report);
+    compile_digester_finish(p->digester, status ? NULL : source_sha256);
+    if (!status) status = capsule_writer_end(p->writer, source_sha256, report);
     p->done = p->gguf->file.size; /* padding and unused bytes included */
     if (!status) status = tell_progress(p, report);
-    if (!status) fill_result(p, &h, result);
+    if (!status) fill_result(p, source_sha256, result);
     return status;
 }
 
