@@ -184,7 +184,8 @@ typedef struct wasm_trap {
 /* ---- host functions ---- */
 
 /* v[0 …] holds the arguments on entry and takes the results, of which there may be more than arguments (the slots are
- * there). `caller` is the instance whose code made the call. Anything but WISP_OK unwinds the guest and becomes the
+ * there). `caller` is the instance whose code made the call (for a call from outside, the one that imported the
+ * function; NULL for one of wasm_func_new). Anything but WISP_OK unwinds the guest and becomes the
  * result of wasm_call; say why with wasm_host_fail. */
 typedef wisp_status (*wasm_host_fn)(void *context, wasm_instance *caller, wasm_value *v);
 
