@@ -12,11 +12,13 @@
 #include <cmocka.h>
 
 #include "base/json.h"
+#include "base/model.h"
 #include "compile/compile.h"
 #include "guest/engine.h"
 #include "guest/request.h"
 #include "model_fixture.h"
 #include "os/os.h"
+#include "tensor/program.h"
 
 /* ---- a model in memory and an engine over it ---- */
 
@@ -298,62 +300,63 @@ static void assert_refused(guest_engine *e, const char *json, const char *param,
     free(text);
 }
 
+static const struct {
+    const char *json, *param;
+} refusals[] = {
+    {"", NULL},
+    {"[]", NULL},
+    {"{\"prompt\":\"a\"", NULL},
+    {"{}", "prompt"},
+    {"{\"prompt\":5}", "prompt"},
+    {"{\"prompt\":null}", "prompt"},
+    {"{\"prompt\":[1,300]}", "prompt"},
+    {"{\"prompt\":[[1]]}", "prompt"},
+    {"{\"prompt\":[-1]}", "prompt"},
+    {"{\"prompt\":[1.5]}", "prompt"},
+    {"{\"prompt\":[]}", "prompt"},
+    {"{\"prompt\":[1,1,1,1,1,1,1,1,1,1,1]}", "prompt"},
+    {"{\"object\":\"chat\",\"prompt\":\"a\"}", "object"},
+    {"{\"object\":7,\"prompt\":\"a\"}", "object"},
+    {"{\"prompt\":\"a\",\"max_tokens\":-1}", "max_tokens"},
+    {"{\"prompt\":\"a\",\"max_tokens\":1.5}", "max_tokens"},
+    {"{\"prompt\":\"a\",\"max_tokens\":\"7\"}", "max_tokens"},
+    {"{\"prompt\":\"a\",\"max_tokens\":99999999999999999999}", "max_tokens"},
+    {"{\"prompt\":\"a\",\"temperature\":-0.1}", "temperature"},
+    {"{\"prompt\":\"a\",\"temperature\":1e999}", "temperature"},
+    {"{\"prompt\":\"a\",\"temperature\":true}", "temperature"},
+    {"{\"prompt\":\"a\",\"top_p\":1.01}", "top_p"},
+    {"{\"prompt\":\"a\",\"min_p\":-1}", "min_p"},
+    {"{\"prompt\":\"a\",\"top_k\":-1}", "top_k"},
+    {"{\"prompt\":\"a\",\"repeat_penalty\":0}", "repeat_penalty"},
+    {"{\"prompt\":\"a\",\"repetition_penalty\":1000}", "repetition_penalty"},
+    {"{\"prompt\":\"a\",\"seed\":1.5}", "seed"},
+    {"{\"prompt\":\"a\",\"seed\":\"x\"}", "seed"},
+    {"{\"prompt\":\"a\",\"stop\":\"\"}", "stop"},
+    {"{\"prompt\":\"a\",\"stop\":[1]}", "stop"},
+    {"{\"prompt\":\"a\",\"stream\":1}", "stream"},
+    {"{\"prompt\":\"a\",\"ignore_eos\":\"no\"}", "ignore_eos"},
+    {"{\"prompt\":\"a\",\"n\":\"2\"}", "n"},
+    {"{\"object\":\"tokenize\"}", "text"},
+    {"{\"object\":\"tokenize\",\"text\":[1]}", "text"},
+    {"{\"object\":\"tokenize\",\"text\":\"a\",\"special\":0}", "special"},
+    {"{\"object\":\"detokenize\",\"tokens\":[300]}", "tokens"},
+    {"{\"object\":\"logits\",\"prompt\":\"a\",\"tokens\":[1]}", "tokens"},
+    {"{\"object\":\"logits\",\"prompt\":\"a\",\"top\":1001}", "top"},
+    {"{\"object\":\"logits\",\"prompt\":\"a\",\"greedy\":11}", "greedy"},
+    {"{\"object\":\"logits\",\"prompt\":\"a\",\"greedy\":9}", "prompt"},
+    {"{\"object\":\"logits\",\"prompt\":\"a\",\"chunk\":5}", "chunk"},
+    {"{\"object\":\"bench\",\"prefill\":0}", "prefill"},
+    {"{\"object\":\"bench\",\"prefill\":10,\"generate\":1}", "prompt"},
+};
+
 static void test_refusals(void **state)
 {
     (void)state;
-    static const struct {
-        const char *json, *param;
-    } cases[] = {
-        {"", NULL},
-        {"[]", NULL},
-        {"{\"prompt\":\"a\"", NULL},
-        {"{}", "prompt"},
-        {"{\"prompt\":5}", "prompt"},
-        {"{\"prompt\":null}", "prompt"},
-        {"{\"prompt\":[1,300]}", "prompt"},
-        {"{\"prompt\":[[1]]}", "prompt"},
-        {"{\"prompt\":[-1]}", "prompt"},
-        {"{\"prompt\":[1.5]}", "prompt"},
-        {"{\"prompt\":[]}", "prompt"},
-        {"{\"prompt\":[1,1,1,1,1,1,1,1,1,1,1]}", "prompt"},
-        {"{\"object\":\"chat\",\"prompt\":\"a\"}", "object"},
-        {"{\"object\":7,\"prompt\":\"a\"}", "object"},
-        {"{\"prompt\":\"a\",\"max_tokens\":-1}", "max_tokens"},
-        {"{\"prompt\":\"a\",\"max_tokens\":1.5}", "max_tokens"},
-        {"{\"prompt\":\"a\",\"max_tokens\":\"7\"}", "max_tokens"},
-        {"{\"prompt\":\"a\",\"max_tokens\":99999999999999999999}", "max_tokens"},
-        {"{\"prompt\":\"a\",\"temperature\":-0.1}", "temperature"},
-        {"{\"prompt\":\"a\",\"temperature\":1e999}", "temperature"},
-        {"{\"prompt\":\"a\",\"temperature\":true}", "temperature"},
-        {"{\"prompt\":\"a\",\"top_p\":1.01}", "top_p"},
-        {"{\"prompt\":\"a\",\"min_p\":-1}", "min_p"},
-        {"{\"prompt\":\"a\",\"top_k\":-1}", "top_k"},
-        {"{\"prompt\":\"a\",\"repeat_penalty\":0}", "repeat_penalty"},
-        {"{\"prompt\":\"a\",\"repetition_penalty\":1000}", "repetition_penalty"},
-        {"{\"prompt\":\"a\",\"seed\":1.5}", "seed"},
-        {"{\"prompt\":\"a\",\"seed\":\"x\"}", "seed"},
-        {"{\"prompt\":\"a\",\"stop\":\"\"}", "stop"},
-        {"{\"prompt\":\"a\",\"stop\":[1]}", "stop"},
-        {"{\"prompt\":\"a\",\"stream\":1}", "stream"},
-        {"{\"prompt\":\"a\",\"ignore_eos\":\"no\"}", "ignore_eos"},
-        {"{\"prompt\":\"a\",\"n\":\"2\"}", "n"},
-        {"{\"object\":\"tokenize\"}", "text"},
-        {"{\"object\":\"tokenize\",\"text\":[1]}", "text"},
-        {"{\"object\":\"tokenize\",\"text\":\"a\",\"special\":0}", "special"},
-        {"{\"object\":\"detokenize\",\"tokens\":[300]}", "tokens"},
-        {"{\"object\":\"logits\",\"prompt\":\"a\",\"tokens\":[1]}", "tokens"},
-        {"{\"object\":\"logits\",\"prompt\":\"a\",\"top\":1001}", "top"},
-        {"{\"object\":\"logits\",\"prompt\":\"a\",\"greedy\":11}", "greedy"},
-        {"{\"object\":\"logits\",\"prompt\":\"a\",\"greedy\":9}", "prompt"},
-        {"{\"object\":\"logits\",\"prompt\":\"a\",\"chunk\":5}", "chunk"},
-        {"{\"object\":\"bench\",\"prefill\":0}", "prefill"},
-        {"{\"object\":\"bench\",\"prefill\":10,\"generate\":1}", "prompt"},
-    };
     model m;
     open_fixture(&m);
     guest_engine *e = start(&m, "{\"context\":10,\"chunk\":4}");
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_refused(e, cases[i].json, cases[i].param, "invalid_request_error");
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        assert_refused(e, refusals[i].json, refusals[i].param, "invalid_request_error");
     assert_refused(e, "{\"prompt\":\"a\",\"n\":2}", "n", "unsupported");
     assert_refused(e, "{\"prompt\":\"a\",\"logprobs\":1}", "logprobs", "unsupported");
     assert_refused(e, "{\"prompt\":\"a\",\"presence_penalty\":0.5}", "presence_penalty", "unsupported");
@@ -436,6 +439,74 @@ static void test_out_of_memory(void **state)
         base_mem_fail_after(-1);
     }
     assert_true(finished);
+    close_model(&m);
+}
+
+/* ---- hostile programs ---- */
+
+/* The program's commands, in the capsule's own copy. */
+static uint8_t *commands_of(const model *m, size_t *size)
+{
+    wisp_report report = {0};
+    base_model_head head;
+    assert_int_equal(base_model_read(&head, m->parsed.segments[0], &report), WISP_OK);
+    base_span program_bytes = head.section[MODEL_SECTION_PROGRAM];
+    program p;
+    assert_int_equal(program_read(&p, program_bytes, &report), WISP_OK);
+    *size = p.cmd_count * sizeof *p.cmds;
+    program_fini(&p);
+    return m->file + (program_bytes.data - m->file) + program_bytes.size - *size;
+}
+
+static void test_unknown_op(void **state)
+{
+    (void)state;
+    model m;
+    size_t size;
+    open_fixture(&m);
+    const uint32_t op = 999;
+    memcpy(commands_of(&m, &size), &op, sizeof op);
+    guest_engine *e = start(&m, "");
+    assert_answers(e, "{\"prompt\":\"a\"}", "{\"id\":\"cmpl-1\",\"error\":{");
+    assert_answers(e, "{\"prompt\":\"a\"}", "\"type\":\"unsupported\"");
+    assert_answers(e, "{\"object\":\"tokenize\",\"text\":\"<s>\"}", "[1]");
+    guest_engine_free(e);
+    close_model(&m);
+}
+
+/* Any command may lie: the request ends with an error or with an answer, and nothing else happens. */
+static void test_damaged_programs(void **state)
+{
+    (void)state;
+    static const uint32_t values[] = {0, 1, 5, 64, 0x100, 0xffffff00, 0xffffff04, 0x7fffffff, 0xffffffff};
+    uint64_t random[4];
+    model m;
+    size_t size;
+    guest_random_seed(random, 5);
+    open_fixture(&m);
+    uint8_t *commands = commands_of(&m, &size);
+    unsigned failed = 0;
+    for (unsigned i = 0; i < 600; i++) {
+        size_t at = (size_t)(guest_random(random) % (size / 4)) * 4;
+        uint32_t before, damage = values[guest_random(random) % (sizeof values / sizeof *values)];
+        base_budget budget = {.limit = 64 << 20};
+        wisp_report report = {0};
+        tensor_device *device;
+        memcpy(&before, commands + at, 4);
+        memcpy(commands + at, &damage, 4);
+        assert_int_equal(tensor_device_new(&device, &(tensor_options){.budget = &budget}, &report), WISP_OK);
+        guest_source source = guest_source_of_span(&m.parsed.segments[0]);
+        guest_engine *e;
+        if (guest_engine_new(&e, &source, device, (base_span){NULL, 0}, &report) == WISP_OK) {
+            char *events = ask(e, "{\"prompt\":\"ab\",\"max_tokens\":3,\"ignore_eos\":true}");
+            failed += strstr(events, "\"error\"") != NULL;
+            base_free(events);
+            guest_engine_free(e);
+        }
+        tensor_device_free(device);
+        memcpy(commands + at, &before, 4);
+    }
+    assert_true(failed > 50);
     close_model(&m);
 }
 
@@ -605,12 +676,13 @@ static void test_story_q8(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tokenize),       cmocka_unit_test(test_streams_the_same_text),
-        cmocka_unit_test(test_finish_reasons), cmocka_unit_test(test_parallel),
-        cmocka_unit_test(test_stop_strings),   cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_options),        cmocka_unit_test(test_vocabulary_only),
-        cmocka_unit_test(test_out_of_memory),  cmocka_unit_test(test_digest),
-        cmocka_unit_test(test_story_f32),      cmocka_unit_test(test_story_f16),
+        cmocka_unit_test(test_tokenize),         cmocka_unit_test(test_streams_the_same_text),
+        cmocka_unit_test(test_finish_reasons),   cmocka_unit_test(test_parallel),
+        cmocka_unit_test(test_stop_strings),     cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_options),          cmocka_unit_test(test_vocabulary_only),
+        cmocka_unit_test(test_out_of_memory),    cmocka_unit_test(test_unknown_op),
+        cmocka_unit_test(test_damaged_programs), cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_story_f32),        cmocka_unit_test(test_story_f16),
         cmocka_unit_test(test_story_q8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

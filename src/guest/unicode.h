@@ -5,13 +5,36 @@
 
 /* In the order of tools/make-unicode.py. */
 enum {
-    GUEST_CN, GUEST_CC, GUEST_CF, GUEST_CO, GUEST_CS, /* other */
-    GUEST_LL, GUEST_LM, GUEST_LO, GUEST_LT, GUEST_LU, /* letters */
-    GUEST_MC, GUEST_ME, GUEST_MN,                     /* marks */
-    GUEST_ND, GUEST_NL, GUEST_NO,                     /* numbers */
-    GUEST_PC, GUEST_PD, GUEST_PE, GUEST_PF, GUEST_PI, GUEST_PO, GUEST_PS, /* punctuation */
-    GUEST_SC, GUEST_SK, GUEST_SM, GUEST_SO,           /* symbols */
-    GUEST_ZL, GUEST_ZP, GUEST_ZS,                     /* separators */
+    GUEST_CN,
+    GUEST_CC,
+    GUEST_CF,
+    GUEST_CO,
+    GUEST_CS, /* other */
+    GUEST_LL,
+    GUEST_LM,
+    GUEST_LO,
+    GUEST_LT,
+    GUEST_LU, /* letters */
+    GUEST_MC,
+    GUEST_ME,
+    GUEST_MN, /* marks */
+    GUEST_ND,
+    GUEST_NL,
+    GUEST_NO, /* numbers */
+    GUEST_PC,
+    GUEST_PD,
+    GUEST_PE,
+    GUEST_PF,
+    GUEST_PI,
+    GUEST_PO,
+    GUEST_PS, /* punctuation */
+    GUEST_SC,
+    GUEST_SK,
+    GUEST_SM,
+    GUEST_SO, /* symbols */
+    GUEST_ZL,
+    GUEST_ZP,
+    GUEST_ZS, /* separators */
 };
 
 /* code point << 8 | category, where each run of one category begins; ascending, the first is 0 (generated). */
