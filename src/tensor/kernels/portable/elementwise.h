@@ -110,17 +110,33 @@ static void f32_to_f16(uint16_t *y, const float *x, size_t count)
         y[i] = round_f16(x[i]);
 }
 
-/* The lowest index whose element no other exceeds; NaN never wins, and all NaN gives 0. */
+/* The lowest index whose element no other exceeds; NaN never wins, and all NaN gives 0. Lane i has the first largest of
+ * the elements i, i + 16, …; the last elements count one by one. */
 static uint32_t argmax(const float *x, size_t count)
 {
-    size_t best = 0;
-    float most = -__builtin_inff();
-    for (size_t i = 0; i < count; i++)
-        if (x[i] > most) most = x[best = i];
-    if (most > -__builtin_inff()) return (uint32_t)best;
-    for (best = 0; best < count && !(x[best] == most); best++) {
-    } /* only -inf and NaN: the first -inf */
-    return (uint32_t)(best < count ? best : 0);
+    const v16i first = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    v16f most = (v16f){0} - __builtin_inff(), v;
+    v16i index = {0}, above;
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        v16_load(&v, x + i);
+        v16_greater(&above, &v, &most);
+        v16_select(&most, &above, &v, &most);
+        index = (above & (first + (int32_t)i)) | (~above & index);
+    }
+    float best = -__builtin_inff();
+    uint32_t at = 0;
+    for (int lane = 0; lane < 16; lane++)
+        if (most[lane] > best || (most[lane] == best && (uint32_t)index[lane] < at)) {
+            best = most[lane];
+            at = (uint32_t)index[lane];
+        }
+    for (; i < count; i++)
+        if (x[i] > best) best = x[at = (uint32_t)i];
+    if (best > -__builtin_inff()) return at;
+    for (i = 0; i < count; i++) /* only -inf and NaN: the first -inf */
+        if (x[i] == best) return (uint32_t)i;
+    return 0;
 }
 
 static void elementwise_fill(tensor_kernels *k, const char *variant)

@@ -55,13 +55,11 @@ VEC_INLINE float largest(const float *x, uint32_t n)
     for (uint32_t i = 0; i < n; i += 16) {
         v16_load(&v, x + i);
         v = (v16f)((v16u)v & 0x7fffffff);
-        v16i above = v > most;
+        v16i above;
+        v16_greater(&above, &v, &most);
         v16_select(&most, &above, &v, &most);
     }
-    float amax = 0;
-    for (int i = 0; i < 16; i++)
-        if (most[i] > amax) amax = most[i];
-    return amax;
+    return v16_largest(&most);
 }
 
 /* 16 floats -> signed bytes in [-127, 127]; NaN gives -127. Returns their sum. */
@@ -71,9 +69,10 @@ VEC_INLINE int32_t quantize16(const float *x, float id, int8_t *q)
     v16f t;
     v16_load(&t, x);
     t = t * id;
-    v16i above = t > low;
+    v16i above, below;
+    v16_greater(&above, &t, &low);
     v16_select(&t, &above, &t, &low);
-    v16i below = t < high;
+    v16_greater(&below, &high, &t);
     v16_select(&t, &below, &t, &high);
     v16i rounded = (v16i)(((v16u)(t + magic) & 0x1ff) ^ 0x100) - 0x100; /* nine bits of 1.5 * 2^23 + t, sign-extended */
     v16b bytes = __builtin_convertvector(rounded, v16b);

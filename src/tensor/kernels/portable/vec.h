@@ -8,6 +8,12 @@
 
 #define VEC_INLINE static inline __attribute__((always_inline))
 
+/* Bytes of a register of the target: a file for larger ones defines it first. Compilers split arithmetic on 64-byte
+ * vectors well, but gcc makes comparisons scalar, so those are written in pieces. */
+#ifndef VEC_BYTES
+#define VEC_BYTES 16
+#endif
+
 typedef float v16f __attribute__((vector_size(64)));
 typedef int32_t v16i __attribute__((vector_size(64)));
 typedef uint32_t v16u __attribute__((vector_size(64)));
@@ -57,10 +63,50 @@ VEC_INLINE int32_t v16_sum(const v16i *v)
     return (a[0][0] + a[0][1]) + (a[0][2] + a[0][3]);
 }
 
+typedef float vec_f __attribute__((vector_size(VEC_BYTES)));
+typedef int32_t vec_i __attribute__((vector_size(VEC_BYTES)));
+
+/* a > b: lanes 0 or -1, 0 where one is a NaN */
+VEC_INLINE void v16_greater(v16i *out, const v16f *a, const v16f *b)
+{
+    enum { PIECES = 64 / VEC_BYTES };
+    vec_f x[PIECES], y[PIECES];
+    vec_i m[PIECES];
+    memcpy(x, a, sizeof x);
+    memcpy(y, b, sizeof y);
+    m[0] = x[0] > y[0];
+    if (PIECES > 1) m[1 % PIECES] = x[1 % PIECES] > y[1 % PIECES];
+    if (PIECES > 2) {
+        m[2 % PIECES] = x[2 % PIECES] > y[2 % PIECES];
+        m[3 % PIECES] = x[3 % PIECES] > y[3 % PIECES];
+    }
+    memcpy(out, m, sizeof *out);
+}
+
+/* All ones where the lane is a NaN: its magnitude is above infinity's. */
+VEC_INLINE void v16_is_nan(v16i *out, const v16f *v)
+{
+    *out = (0x7f800000 - (v16i)((v16u)*v & 0x7fffffff)) >> 31;
+}
+
 /* mask lanes are 0 or -1 */
 VEC_INLINE void v16_select(v16f *out, const v16i *mask, const v16f *yes, const v16f *no)
 {
     *out = (v16f)((*mask & (v16i)*yes) | (~*mask & (v16i)*no));
+}
+
+/* The largest lane, of lanes without NaN. */
+VEC_INLINE float v16_largest(const v16f *v)
+{
+    v4f a[4];
+    memcpy(a, v, sizeof a);
+    for (int step = 2; step; step /= 2)
+        for (int i = 0; i < step; i++) {
+            const v4i above = a[i + step] > a[i];
+            a[i] = (v4f)((above & (v4i)a[i + step]) | (~above & (v4i)a[i]));
+        }
+    const float x = a[0][0] > a[0][1] ? a[0][0] : a[0][1], y = a[0][2] > a[0][3] ? a[0][2] : a[0][3];
+    return x > y ? x : y;
 }
 
 VEC_INLINE void v16_from_f16(v16f *out, const void *p)
@@ -68,9 +114,9 @@ VEC_INLINE void v16_from_f16(v16f *out, const void *p)
     v16h h;
     memcpy(&h, p, sizeof h);
     v16u w = __builtin_convertvector(h, v16u), em = (w & 0x7fff) << 13;
-    v16u finite = (v16u)((v16f)em * 0x1p112f);                             /* exact, subnormals too */
-    v16u special = em | 0x7f800000 | ((v16u)(em > 0x0f800000) & 0x400000); /* NaNs become quiet */
-    v16u is_special = (v16u)(em >= 0x0f800000);
+    v16u finite = (v16u)((v16f)em * 0x1p112f); /* exact, subnormals too */
+    v16u is_nan = (v16u)((v16i)(0x0f800000 - em) >> 31), is_special = (v16u)((v16i)(0x0f7fffff - em) >> 31);
+    v16u special = em | 0x7f800000 | (is_nan & 0x400000); /* NaNs become quiet */
     *out = (v16f)((special & is_special) | (finite & ~is_special) | (w & 0x8000) << 16);
 }
 
@@ -84,9 +130,11 @@ VEC_INLINE void v16_from_bf16(v16f *out, const void *p)
 /* Keeps 24 - bits significant bits, half to even; NaN becomes the quiet NaN 0x7fc00000. */
 VEC_INLINE void v16_round_bits(v16f *v, unsigned bits)
 {
-    v16u u = (v16u)*v, half = (v16u){0} + ((1u << (bits - 1)) - 1), nan = (v16u)(*v != *v);
+    v16u u = (v16u)*v, half = (v16u){0} + ((1u << (bits - 1)) - 1);
+    v16i nan;
+    v16_is_nan(&nan, v);
     u = (u + half + (u >> bits & 1)) & ~((1u << bits) - 1);
-    *v = (v16f)((nan & 0x7fc00000) | (~nan & u));
+    *v = (v16f)(((v16u)nan & 0x7fc00000) | (~(v16u)nan & u));
 }
 
 /* Ready for a product with F16 values: tiny to +0, at most 2^100, 13 significant bits. */
@@ -94,7 +142,9 @@ VEC_INLINE void v16_condition13(v16f *v)
 {
     const v16f least = (v16f){0} + 0x1p-100f, most = (v16f){0} + 0x1p100f, zero = {0};
     v16f magnitude = (v16f)((v16u)*v & 0x7fffffff), bound = (v16f)((v16u)most | ((v16u)*v & 0x80000000));
-    v16i tiny = magnitude<least, big = magnitude> most;
+    v16i tiny, big;
+    v16_greater(&tiny, &least, &magnitude);
+    v16_greater(&big, &magnitude, &most);
     v16_select(v, &big, &bound, v);
     v16_select(v, &tiny, &zero, v);
     v16_round_bits(v, 11);
@@ -118,8 +168,11 @@ VEC_INLINE void v16_exp(v16f *v)
     v16i half = e >> 1;
     p = p * (v16f)((v16u)(half + 127) << 23);
     p = p * (v16f)((v16u)(e - half + 127) << 23);
-    const v16f infinity = (v16f){0} + __builtin_inff();
-    v16i over = x > 88.72283f, under = x < -87.33654f, nan = x != x;
+    const v16f infinity = zero + __builtin_inff(), most = zero + 88.72283f, least = zero - 87.33654f;
+    v16i over, under, nan;
+    v16_greater(&over, &x, &most);
+    v16_greater(&under, &least, &x);
+    v16_is_nan(&nan, &x);
     v16_select(&p, &over, &infinity, &p);
     v16_select(&p, &under, &zero, &p);
     v16_select(v, &nan, &x, &p);

@@ -1,4 +1,5 @@
 /* Attention over one tile, AVX2. With an F16 cache products are exact and fused; with F32 they are not. */
+#define VEC_BYTES 32
 #include <immintrin.h>
 #include <string.h>
 

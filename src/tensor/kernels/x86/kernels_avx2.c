@@ -1,4 +1,5 @@
 /* What AVX2 (with FMA, F16C and BMI2) does better than SSE2; GNU vectors make the elementwise bodies. */
+#define VEC_BYTES 32
 #include <immintrin.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ void tensor_kernels_avx2(tensor_kernels *k)
 {
     elementwise_fill(k, "avx2");
     panels_fill(k);
+    tensor_avx2_panels(k);
     k->f16_to_f32 = to_f32;
     k->f32_to_f16 = to_f16;
     tensor_avx2_matmul_plain(k);

@@ -1,4 +1,5 @@
 /* What AVX-512 does better; the parts that GNU vectors express are the portable bodies in 64-byte registers. */
+#define VEC_BYTES 64
 #include <immintrin.h>
 
 #include "tensor/kernels/portable/elementwise.h"
@@ -26,6 +27,7 @@ void tensor_kernels_avx512(tensor_kernels *k, bool vnni)
 {
     elementwise_fill(k, "avx512");
     panels_fill(k);
+    tensor_avx2_panels(k);
     k->f16_to_f32 = to_f32;
     k->f32_to_f16 = to_f16;
     tensor_avx512_matmul_plain(k);

@@ -6,6 +6,7 @@
 void tensor_kernels_avx2(tensor_kernels *k);
 void tensor_avx2_matmul_packed(tensor_kernels *k);
 void tensor_avx2_matmul_plain(tensor_kernels *k);
+void tensor_avx2_panels(tensor_kernels *k);
 void tensor_avx2_attention(tensor_kernels *k);
 
 void tensor_kernels_avx512(tensor_kernels *k, bool vnni);
