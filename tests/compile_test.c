@@ -377,7 +377,7 @@ static void check_round_trip(const base_buffer *model, uint64_t limit)
     capsule c = opened((base_span){map.data, map.size});
     assert_int_equal(capsule_verify_weights(&c, NULL, NULL, &report), WISP_OK);
     assert_memory_equal(c.info.source_sha256, digest, 32);
-    if (compile_unpack(&c, in_folder("out.gguf", out), &identical, &report)) fail_msg("%s", report.text);
+    if (compile_unpack(&c, in_folder("out.gguf", out), NULL, NULL, &identical, &report)) fail_msg("%s", report.text);
     assert_true(identical);
     assert_int_equal(os_map_file(&back, out, &report), WISP_OK);
     assert_int_equal(back.size, model->size);
@@ -785,7 +785,7 @@ static void vocabulary_only(void **state)
     assert_int_equal(head.weights_bytes, 0);
     assert_null(head.section[MODEL_SECTION_PROGRAM].data);
     assert_non_null(head.section[MODEL_SECTION_VOCAB].data);
-    assert_int_equal(compile_unpack(&c, in_folder("no.gguf", path), NULL, &report), WISP_E_UNSUPPORTED);
+    assert_int_equal(compile_unpack(&c, in_folder("no.gguf", path), NULL, NULL, NULL, &report), WISP_E_UNSUPPORTED);
     assert_int_equal(files_in(folder), 0);
     capsule_close(&c);
     base_buffer_fini(&out);

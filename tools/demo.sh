@@ -21,12 +21,13 @@ $wisp inspect $capsule
 bold "3. It runs here, in a sandbox, with native kernels"
 echo "\$ wisp run $capsule -p '$prompt' -n 120 --temp 0"
 printf '%s' "$prompt"
-$wisp run $capsule -p "$prompt" -n 120 --temp 0 --stats | tee build/demo-native.txt
+$wisp run $capsule -p "$prompt" -n 120 --temp 0 --stats
 
 bold "4. The same file in Node"
 echo "\$ $node $capsule -p '$prompt' -n 120 --temp 0"
 printf '%s' "$prompt"
 $node $capsule -p "$prompt" -n 120 --temp 0 | tee build/demo-node.txt
+$wisp run $capsule -p "$prompt" -n 120 --temp 0 >build/demo-native.txt
 cmp build/demo-native.txt build/demo-node.txt
 echo "The two texts are equal."
 

@@ -42,7 +42,7 @@ static wisp_status one_round(const wisp_capsule *capsule, wisp_session *session,
     wisp_json *doc = NULL;
     unsigned threads = (unsigned)cli_session.threads;
     wisp_status status = wisp_measure_read(capsule, threads, READS_A_ROUND, &before, report);
-    cli_append(&request, "{\"object\":\"bench\",\"prefill\":%llu,\"generate\":%llu}", (unsigned long long)prefill,
+    cli_append(&request, "{\"object\":\"bench\",\"prefill\":%llu,\"generate\":%llu}", (unsigned long long)(prefill ? prefill : 1), /* generation begins with a token */
                (unsigned long long)generate);
     if (status == WISP_OK) status = cli_ask(session, request, &answer, &size, report);
     if (status == WISP_OK) status = wisp_measure_read(capsule, threads, READS_A_ROUND, &after, report);
@@ -115,7 +115,7 @@ static int run(int count, char **operands)
     wisp_session *session = NULL;
     samples s = {0};
     if (prefill + generate == 0) return cli_usage_error(&cli_bench, "nothing to measure: --prefill and --generate are 0");
-    if (!cli_session.context) cli_session.context = prefill + generate;
+    if (!cli_session.context) cli_session.context = prefill + generate + 1;
     wisp_status status = cli_open(&capsule, operands[0], false, &report);
     if (status == WISP_OK) status = cli_start(&session, capsule, 0, &report);
     cli_progress progress;

@@ -42,7 +42,8 @@ wisp_status compile_to_memory(base_buffer *out, base_span gguf, const char *sour
 
 /* Writes the GGUF that the capsule was made from: metadata bytes verbatim, tensors bit for bit. *identical (NULL is
  * allowed) says whether the whole file has the source's digest (bytes between tensors are written as zeros). */
-wisp_status compile_unpack(const capsule *c, const char *output, bool *identical, wisp_report *report) WISP_MUST_USE;
+wisp_status compile_unpack(const capsule *c, const char *output, capsule_progress progress, void *progress_context,
+                           bool *identical, wisp_report *report) WISP_MUST_USE;
 
 /* Is this tensor of the directory used by the program? For inspect. */
 bool compile_tensor_used(const capsule *c, const capsule_tensor *t);

@@ -16,6 +16,8 @@ typedef struct unpacking {
     os_output *out;
     base_sha256 hash;
     uint64_t at;
+    capsule_progress progress;
+    void *progress_context;
 } unpacking;
 
 static wisp_status put(unpacking *u, const void *data, size_t size, wisp_report *report)
@@ -110,32 +112,36 @@ static wisp_status put_tensors(unpacking *u, const compile_gguf *g, wisp_report 
         sorted[i] = &g->tensors[i];
     qsort(sorted, g->tensor_count, sizeof *sorted, compare_sources);
     wisp_status status = put(u, g->file.data, (size_t)g->infos_end, report);
-    for (uint64_t i = 0; i < g->tensor_count && !status; i++)
+    for (uint64_t i = 0; i < g->tensor_count && !status; i++) {
         status = put_tensor(u, sorted[i], report);
+        if (!status && u->progress && !u->progress(u->progress_context, u->at, u->c->info.source_bytes))
+            status = base_fail(report, WISP_E_CANCELLED, "stopped");
+    }
     if (!status) status = put_zeros(u, end_of_file(u, g), report);
     base_free(sorted);
     return status;
 }
 
-static wisp_status unpack_gguf(const capsule *c, const compile_gguf *g, const char *output, bool *identical,
+static wisp_status unpack_gguf(unpacking *u, const compile_gguf *g, const char *output, bool *identical,
                                wisp_report *report)
 {
-    unpacking u = {.c = c};
     uint8_t digest[32];
-    BASE_TRY(os_output_open(&u.out, output, report));
-    base_sha256_init(&u.hash);
-    wisp_status status = put_tensors(&u, g, report);
+    BASE_TRY(os_output_open(&u->out, output, report));
+    base_sha256_init(&u->hash);
+    wisp_status status = put_tensors(u, g, report);
     if (status) {
-        os_output_abort(u.out);
+        os_output_abort(u->out);
         return status;
     }
-    base_sha256_final(&u.hash, digest);
-    if (identical) *identical = memcmp(digest, c->info.source_sha256, sizeof digest) == 0;
-    return os_output_commit(u.out, report);
+    base_sha256_final(&u->hash, digest);
+    if (identical) *identical = memcmp(digest, u->c->info.source_sha256, sizeof digest) == 0;
+    return os_output_commit(u->out, report);
 }
 
-wisp_status compile_unpack(const capsule *c, const char *output, bool *identical, wisp_report *report)
+wisp_status compile_unpack(const capsule *c, const char *output, capsule_progress progress, void *progress_context,
+                           bool *identical, wisp_report *report)
 {
+    unpacking u = {.c = c, .progress = progress, .progress_context = progress_context};
     compile_gguf g;
     if (!c->gguf.size) return base_fail(report, WISP_E_UNSUPPORTED, "the capsule holds no GGUF metadata to unpack");
     wisp_status status = compile_gguf_open(&g, c->gguf, c->info.source_bytes, report);
@@ -145,7 +151,7 @@ wisp_status compile_unpack(const capsule *c, const char *output, bool *identical
     else if (g.infos_end != c->gguf.size)
         status = base_fail(report, WISP_E_INPUT, "wisp.gguf: bytes after the tensor descriptions");
     else
-        status = unpack_gguf(c, &g, output, identical, report);
+        status = unpack_gguf(&u, &g, output, identical, report);
     compile_gguf_close(&g);
     return status;
 }

@@ -27,10 +27,8 @@ wisp_status wisp_pack(const wisp_pack_options *options, wisp_report *report)
 wisp_status wisp_unpack(const wisp_capsule *capsule, const char *output, wisp_progress progress, void *context,
                         wisp_report *report)
 {
-    (void)progress;
-    (void)context;
     if (!capsule || !output) return base_fail(report, WISP_E_USAGE, "wisp_unpack: a capsule and an output are needed");
-    return compile_unpack(&capsule->parsed, output, NULL, report);
+    return compile_unpack(&capsule->parsed, output, progress, context, NULL, report);
 }
 
 void wisp_abandon_outputs(void)
