@@ -9,11 +9,11 @@
 enum { ROUNDS_MAX = 100, READS_A_ROUND = 3 };
 
 static uint64_t prefill = 512, generate = 128, rounds = 5;
-static bool as_json;
+static bool as_json, prefill_given, generate_given;
 
 static const cli_option options[] = {
-    {'p', "prefill", "N", "tokens of the prompt (512)", CLI_UINT, &prefill, 0, 1 << 20, NULL},
-    {'g', "generate", "N", "tokens to generate (128)", CLI_UINT, &generate, 0, 1 << 20, NULL},
+    {'p', "prefill", "N", "tokens of the prompt (512)", CLI_UINT, &prefill, 0, 1 << 20, &prefill_given},
+    {'g', "generate", "N", "tokens to generate (128)", CLI_UINT, &generate, 0, 1 << 20, &generate_given},
     {'r', "rounds", "N", "repetitions (5)", CLI_UINT, &rounds, 1, ROUNDS_MAX, NULL},
     CLI_SESSION_OPTIONS,
     {0, "json", NULL, "every round as JSON", CLI_FLAG, &as_json, 0, 0, NULL},
@@ -107,6 +107,24 @@ static void print_samples(const samples *s, const wisp_session *session)
     if (generate) print_row("generation / reading", s->ratio, "");
 }
 
+/* A model of a short context is measured with what fits, unless sizes were asked for: then the engine says what is wrong. */
+static void fit_to_context(const wisp_capsule *capsule)
+{
+    size_t size;
+    wisp_json *doc;
+    wisp_report report = {0};
+    const char *manifest = wisp_capsule_manifest(capsule, &size);
+    if (wisp_json_parse(&doc, manifest, size, &report) == WISP_OK) {
+        uint64_t most = (uint64_t)wisp_json_int(wisp_json_get(wisp_json_root(doc), "context_length"), 0);
+        if (most > 1 && prefill + generate >= most && !prefill_given && !generate_given) {
+            prefill = most / 2;
+            generate = most / 2 - 1;
+        }
+        wisp_json_free(doc);
+    }
+    if (!cli_session.context) cli_session.context = prefill + generate + (prefill == 0);
+}
+
 static int run(int count, char **operands)
 {
     (void)count;
@@ -115,8 +133,8 @@ static int run(int count, char **operands)
     wisp_session *session = NULL;
     samples s = {0};
     if (prefill + generate == 0) return cli_usage_error(&cli_bench, "nothing to measure: --prefill and --generate are 0");
-    if (!cli_session.context) cli_session.context = prefill + generate + 1;
     wisp_status status = cli_open(&capsule, operands[0], false, &report);
+    if (status == WISP_OK) fit_to_context(capsule);
     if (status == WISP_OK) status = cli_start(&session, capsule, 0, &report);
     cli_progress progress;
     cli_progress_begin(&progress, "measuring");

@@ -75,6 +75,7 @@ static wisp_status dev_submit(void *device, wasm_instance *caller, wasm_value *v
     memcpy(commands, from, bytes);
     wisp_status status = tensor_submit(device, commands, count, &report);
     base_free(commands);
+    if (status == WISP_E_CANCELLED) return status;
     if (status != WISP_OK && status != WISP_E_UNSUPPORTED) return trap(caller, "wisp_dev_submit", &report);
     v[0].u64 = status == WISP_E_UNSUPPORTED;
     return WISP_OK;

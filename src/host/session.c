@@ -337,7 +337,9 @@ void wisp_session_free(wisp_session *s)
 
 void wisp_session_interrupt(wisp_session *s)
 {
-    if (s) wasm_store_interrupt(s->store);
+    if (!s) return;
+    if (s->device) tensor_interrupt(s->device);
+    wasm_store_interrupt(s->store);
 }
 
 void wisp_session_get_stats(const wisp_session *s, wisp_session_stats *stats)

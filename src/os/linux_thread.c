@@ -64,6 +64,11 @@ void os_wake_all(const uint32_t *word)
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
+void os_yield(void)
+{
+    sched_yield();
+}
+
 unsigned os_cpu_count(void)
 {
     cpu_set_t set;

@@ -59,6 +59,7 @@ void os_thread_join(os_thread *thread);
 /* Sleeps while *word == expected (may wake spuriously); wakes all sleepers on the word. */
 void os_wait(const uint32_t *word, uint32_t expected);
 void os_wake_all(const uint32_t *word);
+void os_yield(void);
 unsigned os_cpu_count(void); /* CPUs this process may run on */
 void os_thread_fail_after(long n); /* fault injection (tests), as base_mem_fail_after */
 

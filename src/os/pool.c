@@ -11,7 +11,8 @@ typedef struct gate {
 struct os_pool {
     gate start, phase;
     _Alignas(64) uint32_t arrived; /* at the barrier */
-    unsigned threads, spins;
+    unsigned threads;
+    bool spin;
     bool quit;
     void (*work)(void *arg, unsigned index);
     void *arg;
@@ -27,15 +28,22 @@ static inline void relax(void)
 #endif
 }
 
-/* About 50 us of spinning covers the gaps inside a step; longer waits (the guest thinking, an idle server) sleep. With
- * more threads than CPUs spinning only steals time from those that work. */
-enum { SPINS = 4000 };
+/* Waiting up to a millisecond awake covers the gaps inside a step and between two steps of a generation (the guest
+ * samples and writes an event); longer waits, an idle server's, sleep. Being woken costs 50 us, and some milliseconds
+ * where another program keeps the CPU busy. After the first look the CPU is offered to others, for the thread that is
+ * waited for may itself be waiting for this CPU. With more threads than CPUs, staying awake only steals time. */
+enum { SPIN_NS = 1000000, SPINS_A_LOOK = 256 };
 
-static void wait_change(gate *g, uint32_t seen, unsigned spins)
+static void wait_change(gate *g, uint32_t seen, bool spin)
 {
-    for (unsigned i = 0; i < spins; i++) {
-        if (__atomic_load_n(&g->generation, __ATOMIC_ACQUIRE) != seen) return;
-        relax();
+    const uint64_t until = spin ? os_monotonic_ns() + SPIN_NS : 0;
+    while (spin) {
+        for (int i = 0; i < SPINS_A_LOOK; i++) {
+            if (__atomic_load_n(&g->generation, __ATOMIC_ACQUIRE) != seen) return;
+            relax();
+        }
+        os_yield();
+        spin = os_monotonic_ns() < until;
     }
     __atomic_fetch_add(&g->sleepers, 1, __ATOMIC_SEQ_CST);
     while (__atomic_load_n(&g->generation, __ATOMIC_SEQ_CST) == seen)
@@ -58,7 +66,7 @@ void os_pool_barrier(void *self)
         __atomic_store_n(&pool->arrived, 0, __ATOMIC_RELAXED);
         advance(&pool->phase);
     } else {
-        wait_change(&pool->phase, seen, pool->spins);
+        wait_change(&pool->phase, seen, pool->spin);
     }
 }
 
@@ -68,7 +76,7 @@ static void worker(void *context)
     unsigned index = __atomic_add_fetch(&pool->next_index, 1, __ATOMIC_RELAXED);
     uint32_t seen = 0;
     for (;;) {
-        wait_change(&pool->start, seen, pool->spins);
+        wait_change(&pool->start, seen, pool->spin);
         seen++;
         if (pool->quit) return;
         pool->work(pool->arg, index);
@@ -93,7 +101,7 @@ wisp_status os_pool_new(os_pool **result, unsigned threads, wisp_report *report)
         return base_fail(report, WISP_E_USAGE, "%u threads: at most %d", threads, OS_POOL_THREADS_MAX);
     os_pool *pool = base_alloc_aligned(64, sizeof *pool);
     if (!pool) return base_fail(report, WISP_E_MEMORY, "out of memory for the thread pool");
-    *pool = (os_pool){.threads = threads, .spins = threads <= os_cpu_count() ? SPINS : 0};
+    *pool = (os_pool){.threads = threads, .spin = threads <= os_cpu_count()};
     for (unsigned i = 1; i < threads; i++) {
         wisp_status status = os_thread_start(&pool->worker[i], worker, pool, report);
         if (status != WISP_OK) {

@@ -145,11 +145,23 @@ uint32_t tensor_caps(tensor_device *d, uint32_t query)
 
 static void run_all(void *arg, unsigned index)
 {
-    const tensor_device *d = arg;
+    tensor_device *d = arg;
     for (size_t i = 0; i < d->task_count; i++) {
-        if (d->tasks[i].barrier) d->executor->barrier(d->executor->self);
-        tensor_run_task(d, &d->tasks[i], index);
+        const tensor_task *t = &d->tasks[i];
+        /* One thread looks at the flag, and says before the barrier at which task all leave: a thread that is still
+         * on its way from an earlier barrier compares the number and goes on to that one. */
+        const bool meet = t->barrier || !d->executor;
+        if (meet && index == 0 && d->stop_at > i && __atomic_load_n(&d->interrupted, __ATOMIC_RELAXED))
+            __atomic_store_n(&d->stop_at, i, __ATOMIC_RELAXED);
+        if (t->barrier) d->executor->barrier(d->executor->self);
+        if (meet && __atomic_load_n(&d->stop_at, __ATOMIC_RELAXED) <= i) return;
+        tensor_run_task(d, t, index);
     }
+}
+
+void tensor_interrupt(tensor_device *d)
+{
+    __atomic_store_n(&d->interrupted, true, __ATOMIC_RELAXED);
 }
 
 wisp_status tensor_submit(tensor_device *d, const wisp_cmd *cmds, uint32_t count, wisp_report *report)
@@ -157,11 +169,12 @@ wisp_status tensor_submit(tensor_device *d, const wisp_cmd *cmds, uint32_t count
     BASE_TRY(tensor_validate(d, cmds, count, report));
     BASE_TRY(tensor_plan(d, cmds, count, report));
     if (d->task_count == 0) return WISP_OK;
+    d->stop_at = SIZE_MAX;
     if (d->executor)
         d->executor->run(d->executor->self, run_all, d);
     else
         run_all(d, 0);
-    return WISP_OK;
+    return d->stop_at != SIZE_MAX ? base_fail(report, WISP_E_CANCELLED, "interrupted") : WISP_OK;
 }
 
 void tensor_describe(tensor_device *d, void (*line)(void *context, const char *text), void *context)

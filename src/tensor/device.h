@@ -47,6 +47,9 @@ uint32_t tensor_caps(tensor_device *device, uint32_t query); /* WISP_CAPS_* */
 wisp_status tensor_submit(tensor_device *device, const wisp_cmd *cmds, uint32_t count,
                           wisp_report *report) WISP_MUST_USE;
 
+/* The list that runs, and every later one, ends soon with WISP_E_CANCELLED, half done. Any thread, signal handlers. */
+void tensor_interrupt(tensor_device *device);
+
 /* Names of the kernel variants in use, for `wisp doctor`: "matmul Q4_0_R16: avx512vnni". Calls `line` once each. */
 void tensor_describe(tensor_device *device, void (*line)(void *context, const char *text), void *context);
 

@@ -78,6 +78,8 @@ typedef struct tensor_task {
 } tensor_task;
 
 struct tensor_device {
+    bool interrupted; /* set by any thread */
+    size_t stop_at;   /* task at which an interrupted list ends; SIZE_MAX: none */
     tensor_kernels kernels;
     const tensor_executor *executor;
     unsigned threads;
