@@ -608,17 +608,16 @@ typedef struct result {
 
 static void run_model(const model *m, unsigned features, unsigned threads, uint32_t split, result *r)
 {
+    static os_pool *pools[4]; /* kept: threads are slow to start under qemu */
     wisp_report report = {0};
-    os_pool *pool;
     session s;
-    must(os_pool_new(&pool, threads, &report), &report);
-    const tensor_executor executor = {pool, threads, os_pool_run, os_pool_barrier};
+    if (!pools[threads]) must(os_pool_new(&pools[threads], threads, &report), &report);
+    const tensor_executor executor = {pools[threads], threads, os_pool_run, os_pool_barrier};
     session_open(&s, m, features, threads > 1 ? &executor : NULL);
     memset(r, 0, sizeof *r);
     for (uint32_t from = 0; from < STEPS; from += split)
         session_step(&s, from, STEPS - from < split ? STEPS - from : split, r->logits, r->best);
     tensor_device_free(s.d);
-    os_pool_free(pool);
 }
 
 static void check_model(uint32_t source, uint32_t type, uint32_t kv_type, unsigned features, const result *want)

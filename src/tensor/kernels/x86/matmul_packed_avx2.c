@@ -56,8 +56,9 @@ INLINE void nibbles_dot(const uint8_t *units, const uint8_t *a, const size_t str
     const __m256i mask = _mm256_set1_epi8(15);
     EACH(T, sum[t] = _mm256_setzero_si256());
     for (int c = 0; c < 4; c++) {
-        const __m256i v = load(units + 64 * c), low = _mm256_and_si256(v, mask),
-                      high = _mm256_and_si256(_mm256_srli_epi16(v, 4), mask);
+        __m256i v = load(units + 64 * c);
+        LOADED(v);
+        const __m256i low = _mm256_and_si256(v, mask), high = _mm256_and_si256(_mm256_srli_epi16(v, 4), mask);
         EACH(T, sum[t] = add16(sum[t], low, i32_at(a + t * stride + 8 * c));
              sum[t] = add16(sum[t], high, i32_at(a + t * stride + 8 * c + 4)));
     }
@@ -178,6 +179,7 @@ INLINE void q4_k_tile(const tensor_matmul_args *a, uint32_t first, uint32_t half
 INLINE void six_bits_dot(__m256i low, __m256i high, const uint8_t *a, __m256i scale, __m256i *isum, const int T)
 {
     const __m256i mask = _mm256_set1_epi8(15), two = _mm256_set1_epi8(0x30);
+    LOADED(low);
     const __m256i q = _mm256_or_si256(_mm256_and_si256(low, mask), _mm256_and_si256(_mm256_slli_epi16(high, 4), two));
     const __m256i q4 = _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(low, 4), mask),
                                        _mm256_and_si256(_mm256_slli_epi16(high, 2), two));

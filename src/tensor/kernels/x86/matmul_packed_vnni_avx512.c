@@ -26,7 +26,8 @@ INLINE void nibbles(const uint8_t *units, __m512i q[8])
 {
     const __m512i low = _mm512_set1_epi8(15);
     for (int c = 0; c < 4; c++) {
-        const __m512i v = _mm512_loadu_si512(units + 64 * c);
+        __m512i v = _mm512_loadu_si512(units + 64 * c);
+        LOADED(v);
         q[2 * c] = _mm512_and_si512(v, low);
         q[2 * c + 1] = _mm512_and_si512(_mm512_srli_epi16(v, 4), low);
     }
@@ -159,7 +160,8 @@ INLINE void six_bits(const uint8_t *low_units, const uint8_t *high_units, __m512
     const __m512i two = _mm512_set1_epi8(0x30);
     nibbles(low_units, q);
     for (int c = 0; c < 2; c++) {
-        const __m512i h = _mm512_loadu_si512(high_units + 64 * c);
+        __m512i h = _mm512_loadu_si512(high_units + 64 * c);
+        LOADED(h);
         q[4 * c] = _mm512_or_si512(q[4 * c], _mm512_and_si512(_mm512_slli_epi16(h, 4), two));
         q[4 * c + 1] = _mm512_or_si512(q[4 * c + 1], _mm512_and_si512(_mm512_slli_epi16(h, 2), two));
         q[4 * c + 2] = _mm512_or_si512(q[4 * c + 2], _mm512_and_si512(h, two));
