@@ -107,9 +107,15 @@ static void q4_k_from_group(uint8_t *out, const uint8_t *in, uint32_t r)
 
 /* ---- Q6_K: ql[128], qh[64], s8 scales[16], F16 d. Of each half of 128: byte l of qh has the high bits of K = l,
  * l + 32, l + 64, l + 96; their low nibbles are ql[l] low, ql[l + 32] low, ql[l] high, ql[l + 32] high ---- */
+/* The high unit of K = 16c … 16c + 15. */
+static uint8_t *high_unit(uint8_t *group, uint32_t c)
+{
+    return group + TENSOR_Q6_K_HIGH + c / 2 * TENSOR_Q6_K_STEP + c % 2 * 64;
+}
+
 static void q6_k_to_group(const uint8_t *in, uint8_t *out, uint32_t r)
 {
-    uint8_t q[256], *high = out + TENSOR_Q6_K_HIGH;
+    uint8_t q[256];
     for (uint32_t i = 0; i < 256; i++) {
         uint32_t half = i / 128, part = i % 128 / 32, l = i % 32;
         uint32_t low = in[half * 64 + part % 2 * 32 + l] >> (part / 2 * 4) & 15;
@@ -118,25 +124,23 @@ static void q6_k_to_group(const uint8_t *in, uint8_t *out, uint32_t r)
     memcpy(out + 2 * r, in + 208, 2);
     for (uint32_t j = 0; j < 16; j++)
         out[64 + j * 16 + r] = in[192 + j];
-    uint8_t low[256];
-    for (uint32_t i = 0; i < 256; i++)
-        low[i] = q[i] & 15;
-    put_nibbles(out + TENSOR_Q6_K_LOW, r, low, 256);
+    for (uint32_t i = 0; i < 8; i++) /* 32 K at a time; put_nibbles takes the low 4 bits of each */
+        put_nibbles(out + TENSOR_Q6_K_LOW + i * TENSOR_Q6_K_STEP, r, q + 32 * i, 32);
     for (uint32_t c = 0; c < 16; c++)
         for (uint32_t j = 0; j < 4; j++) {
             const uint8_t *p = q + 16 * c + j;
-            high[c * 64 + 4 * r + j] = (uint8_t)(p[0] >> 4 | p[4] >> 4 << 2 | p[8] >> 4 << 4 | p[12] >> 4 << 6);
+            high_unit(out, c)[4 * r + j] = (uint8_t)(p[0] >> 4 | p[4] >> 4 << 2 | p[8] >> 4 << 4 | p[12] >> 4 << 6);
         }
 }
 
 static void q6_k_from_group(uint8_t *out, const uint8_t *in, uint32_t r)
 {
     uint8_t q[256];
-    const uint8_t *high = in + TENSOR_Q6_K_HIGH;
-    get_nibbles(in + TENSOR_Q6_K_LOW, r, q, 256);
+    for (uint32_t i = 0; i < 8; i++)
+        get_nibbles(in + TENSOR_Q6_K_LOW + i * TENSOR_Q6_K_STEP, r, q + 32 * i, 32);
     memset(out, 0, 210);
     for (uint32_t i = 0; i < 256; i++) {
-        uint32_t bits = high[i / 16 * 64 + 4 * r + i % 4] >> (i % 16 / 4 * 2) & 3;
+        uint32_t bits = high_unit((uint8_t *)(uintptr_t)in, i / 16)[4 * r + i % 4] >> (i % 16 / 4 * 2) & 3;
         uint32_t half = i / 128, part = i % 128 / 32, l = i % 32;
         out[half * 64 + part % 2 * 32 + l] |= (uint8_t)(q[i] << (part / 2 * 4));
         out[128 + half * 32 + l] |= (uint8_t)(bits << (2 * part));

@@ -113,7 +113,8 @@ static void q6_k_block(const uint8_t *w, const int8_t *q, const int16_t *sums, f
     v4i isum[4] = {0};
     for (uint32_t j = 0; j < 16; j++) {
         v4i dot[4] = {0};
-        six_bits_dot16(w + TENSOR_Q6_K_LOW + j * 128, w + TENSOR_Q6_K_HIGH + j * 64, q + 16 * j, dot);
+        const uint8_t *step = w + j / 2 * TENSOR_Q6_K_STEP;
+        six_bits_dot16(step + TENSOR_Q6_K_LOW + j % 2 * 128, step + TENSOR_Q6_K_HIGH + j % 2 * 64, q + 16 * j, dot);
         for (int r = 0; r < 4; r++) {
             v4i scale;
             widen_s8(&scale, w + 64 + j * 16 + 4 * r);

@@ -89,8 +89,8 @@ static void q6_k_block(const uint8_t *w, const uint8_t *a, const uint8_t *sums, 
         for (int i = 0; i < 4; i++)
             spread(a + 16 * j + 4 * i, &x[2 * i], &x[2 * i + 1]);
         for (int r = 0; r < 4; r++) {
-            const uint8_t *low = w + TENSOR_Q6_K_LOW + 128 * j + 16 * r;
-            const v128_t high = wasm_v128_load(w + TENSOR_Q6_K_HIGH + 64 * j + 16 * r);
+            const uint8_t *step = w + j / 2 * TENSOR_Q6_K_STEP + 16 * r, *low = step + TENSOR_Q6_K_LOW + j % 2 * 128;
+            const v128_t high = wasm_v128_load(step + TENSOR_Q6_K_HIGH + j % 2 * 64);
             v128_t dot = wasm_i32x4_splat(-32 * sum);
             dot = wasm_i32x4_add(dot, six_bits(wasm_v128_load(low), high, x));
             dot = wasm_i32x4_add(dot, six_bits(wasm_v128_load(low + 64), wasm_u16x8_shr(high, 4), x + 4));

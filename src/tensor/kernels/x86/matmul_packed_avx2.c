@@ -210,8 +210,9 @@ INLINE void q6_k_tile(const tensor_matmul_args *a, uint32_t first, uint32_t half
         q6_k_zero(&p, p.w, p.panel, isum, T);
         for (int j = 0; j < 16; j++) {
             const __m256i one = s8_at(p.w + 64 + 16 * j + 8 * half), scale = pairs(one, one);
-            const __m256i high = load(p.w + TENSOR_Q6_K_HIGH + 64 * j + 32 * half);
-            const uint8_t *low = p.w + TENSOR_Q6_K_LOW + 128 * j + 32 * half, *x = p.panel + 256 * first + 16 * j;
+            const uint8_t *step = p.w + j / 2 * TENSOR_Q6_K_STEP + 32 * half;
+            const __m256i high = load(step + TENSOR_Q6_K_HIGH + j % 2 * 64);
+            const uint8_t *low = step + TENSOR_Q6_K_LOW + j % 2 * 128, *x = p.panel + 256 * first + 16 * j;
             six_bits_dot(load(low), high, x, scale, isum, T);
             six_bits_dot(load(low + 64), _mm256_srli_epi16(high, 4), x + 8, scale, isum, T);
         }

@@ -190,7 +190,8 @@ INLINE void q6_k_tile(const tensor_matmul_args *a, const int T)
         q6_k_zero(w, panel, isum, T);
         for (int j = 0; j < 8; j++) {
             __m512i q[8];
-            six_bits(w + TENSOR_Q6_K_LOW + 256 * j, w + TENSOR_Q6_K_HIGH + 128 * j, q);
+            const uint8_t *step = w + j * TENSOR_Q6_K_STEP;
+            six_bits(step + TENSOR_Q6_K_LOW, step + TENSOR_Q6_K_HIGH, q);
             const __m512i s0 = _mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)(w + 64 + 32 * j)));
             const __m512i s1 = _mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)(w + 80 + 32 * j)));
             EACH(T, const __m512i sum0 = dot(_mm512_setzero_si512(), q, panel + 256 * t + 32 * j, 4);
