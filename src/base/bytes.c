@@ -8,6 +8,8 @@
 
 base_reader base_reader_of(const void *data, size_t size)
 {
+    static const uint8_t nothing[1]; /* adding even 0 to NULL is undefined */
+    if (!data) data = nothing;
     return (base_reader){.start = data, .at = data, .end = (const uint8_t *)data + size};
 }
 

@@ -19,7 +19,7 @@ typedef struct base_reader {
     bool failed;
 } base_reader;
 
-base_reader base_reader_of(const void *data, size_t size);
+base_reader base_reader_of(const void *data, size_t size); /* NULL is allowed with size 0 */
 static inline size_t base_left(const base_reader *r) { return (size_t)(r->end - r->at); }
 static inline size_t base_offset(const base_reader *r) { return (size_t)(r->at - r->start); }
 

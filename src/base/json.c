@@ -329,7 +329,7 @@ bool base_json_double(const base_json *node, double *out)
 
 void base_json_put_string(base_buffer *b, const char *text, size_t size)
 {
-    const uint8_t *p = (const uint8_t *)text, *end = p + size;
+    const uint8_t *p = (const uint8_t *)(text ? text : ""), *end = p + size;
     base_put_u8(b, '"');
     while (p < end) {
         uint32_t code;
