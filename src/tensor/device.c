@@ -43,6 +43,7 @@ void tensor_device_free(tensor_device *d)
     base_free(d->scratch_owned);
     base_free(d->buffers);
     base_free(d->tasks);
+    base_free(d->queues_owned);
     base_free(d);
 }
 

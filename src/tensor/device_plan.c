@@ -4,6 +4,7 @@
  * barrier stands before a task only if it touches bytes that a task since the last barrier wrote, or writes what one
  * read. The decisions are taken here, once, so that all threads agree on them. */
 #include "tensor/device_state.h"
+#include "tensor/layout.h"
 
 enum { ACCESSES_MAX = 48, PRIVATE_TOKENS = 2 };
 
@@ -92,7 +93,32 @@ static void plan_matmul(planner *p, tensor_task *task)
         p->panel_source = *x;
         p->panel_kind = kind;
     }
+    task->queue = (uint32_t)p->device->queue_count++;
     add_task(p, task);
+}
+
+/* Deals each MATMUL's row groups to the threads, in equal contiguous ranges. */
+static wisp_status deal_groups(tensor_device *d, wisp_report *report)
+{
+    if (d->queue_count > d->queue_capacity) {
+        const size_t each = d->threads * sizeof(tensor_queue);
+        base_free(d->queues_owned);
+        d->queue_capacity = 0;
+        d->queues_owned = d->queue_count > SIZE_MAX / each ? NULL : base_alloc_aligned(64, d->queue_count * each);
+        if (!d->queues_owned) return base_fail(report, WISP_E_MEMORY, "%zu matrix products", d->queue_count);
+        d->queues = d->queues_owned;
+        d->queue_capacity = d->queue_count;
+    }
+    for (size_t i = 0; i < d->task_count; i++) {
+        const tensor_task *t = &d->tasks[i];
+        if (t->op != WISP_OP_MATMUL || t->kind != TASK_OP) continue;
+        const uint64_t groups = ((uint64_t)t->ref[2].rows + TENSOR_ROW_GROUP - 1) / TENSOR_ROW_GROUP;
+        for (unsigned index = 0; index < d->threads; index++) {
+            const tensor_range share = tensor_share(groups, index, d->threads);
+            d->queues[(size_t)t->queue * d->threads + index].range = share.begin << 32 | share.end;
+        }
+    }
+    return WISP_OK;
 }
 
 static void plan_command(planner *p, const wisp_cmd *cmd)
@@ -150,10 +176,11 @@ static wisp_status reserve_scratch(planner *p, wisp_report *report)
 wisp_status tensor_plan(tensor_device *device, const wisp_cmd *cmds, uint32_t count, wisp_report *report)
 {
     planner p = {.device = device};
-    device->task_count = 0;
+    device->task_count = device->queue_count = 0;
     if (!BASE_GROW(device->tasks, device->task_capacity, (size_t)count * 2))
         return base_fail(report, WISP_E_MEMORY, "%u commands", count);
     for (uint32_t i = 0; i < count; i++)
         plan_command(&p, &cmds[i]);
+    BASE_TRY(deal_groups(device, report));
     return reserve_scratch(&p, report);
 }

@@ -75,7 +75,15 @@ typedef struct tensor_task {
     bool private_panel; /* each thread makes and reads its own panels */
     wisp_param param[WISP_CMD_PARAMS];
     tensor_ref ref[WISP_CMD_VIEWS];
+    uint32_t queue; /* MATMUL: its place in the device's queues */
 } tensor_task;
+
+/* The row groups that a thread still has to do of one MATMUL: begin << 32 | end. The owner takes from the front, so that
+ * it reads one sequential stream; a thread that is done with its own takes from the back of another's, so that none
+ * waits long when the cores differ in speed or share it with other programs. */
+typedef struct tensor_queue {
+    _Alignas(64) uint64_t range;
+} tensor_queue;
 
 struct tensor_device {
     bool interrupted; /* set by any thread */
@@ -94,6 +102,9 @@ struct tensor_device {
     void *scratch_owned;
     uint8_t *scratch; /* 64-byte aligned: shared panels, then of each thread private panels and its work area */
     uint64_t scratch_bytes, shared_area, private_area, work_area;
+    void *queues_owned;
+    tensor_queue *queues; /* task->queue * threads + index */
+    size_t queue_count, queue_capacity; /* in tasks */
     bool native;
 };
 

@@ -133,14 +133,27 @@ static const void *group_at(const tensor_ref *w, uint64_t group, uint64_t group_
     return work->group;
 }
 
-void tensor_run_matmul(const tensor_device *d, const tensor_task *t, unsigned index)
+/* Takes up to `most` groups from the front or the back of a queue; false: it is empty. */
+static bool take(tensor_queue *queue, uint64_t most, bool from_back, tensor_range *taken)
+{
+    uint64_t old = __atomic_load_n(&queue->range, __ATOMIC_RELAXED), rest;
+    do {
+        const uint64_t begin = old >> 32, end = (uint32_t)old;
+        if (begin >= end) return false;
+        const uint64_t n = end - begin < most ? end - begin : most;
+        *taken = from_back ? (tensor_range){end - n, end} : (tensor_range){begin, begin + n};
+        rest = from_back ? begin << 32 | (end - n) : (begin + n) << 32 | end;
+    } while (!__atomic_compare_exchange_n(&queue->range, &old, rest, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return true;
+}
+
+static void run_groups(const tensor_device *d, const tensor_task *t, unsigned index, tensor_range groups)
 {
     const tensor_ref *x = &t->ref[1], *w = &t->ref[2];
     const tensor_panel_kind kind = tensor_panel_kind_of(tensor_matmul_kind_of(w->type));
     const uint64_t panels = (x->rows + TOKENS - 1) / TOKENS, stride = panel_stride(kind, x->cols);
     const uint64_t block = stride < L2_BYTES ? L2_BYTES / stride : 1,
                    group_bytes = tensor_group_bytes(w->type, w->cols);
-    const tensor_range groups = tensor_share(((uint64_t)w->rows + ROWS - 1) / ROWS, index, d->threads);
     const uint8_t *base = panels_of(d, t, index);
     work *work = (void *)(tensor_scratch_of(d, index) + d->private_area);
     tensor_matmul_args a = {.stride = (size_t)w->stride, .k = w->cols};
@@ -153,4 +166,27 @@ void tensor_run_matmul(const tensor_device *d, const tensor_task *t, unsigned in
                 multiply(d, t, &a, g, p, work);
             }
         }
+}
+
+/* Groups taken at a time: of one token about 64 kB of weights (4 us); of many tokens enough that the panels in L2 serve
+ * several groups. */
+static uint64_t groups_at_a_time(const tensor_task *t)
+{
+    enum { BYTES = 65536, GROUPS_OF_MANY_TOKENS = 8 };
+    const tensor_ref *w = &t->ref[2];
+    const uint64_t packed = tensor_group_bytes(w->type, w->cols), bytes = packed ? packed : ROWS * w->stride;
+    if (t->ref[1].rows > TOKENS) return GROUPS_OF_MANY_TOKENS;
+    return bytes < BYTES ? BYTES / (bytes ? bytes : 1) : 1;
+}
+
+void tensor_run_matmul(const tensor_device *d, const tensor_task *t, unsigned index)
+{
+    tensor_queue *queues = d->queues + (size_t)t->queue * d->threads;
+    const uint64_t most = groups_at_a_time(t);
+    tensor_range groups;
+    while (take(&queues[index], most, false, &groups))
+        run_groups(d, t, index, groups);
+    for (unsigned i = 1; i < d->threads; i++) /* then help the others, the next one first */
+        while (take(&queues[(index + i) % d->threads], most, true, &groups))
+            run_groups(d, t, index, groups);
 }
