@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""What an embedder does: installs WISP into a folder, builds examples/c/story.c with pkg-config's flags alone, against the
+shared and the static library, and runs it. install_test.py"""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+SOURCE = pathlib.Path(os.environ["WISP_SOURCE"])
+BUILD = pathlib.Path(os.environ["WISP_BUILD"])
+
+
+def run(*command, **more):
+    result = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300, **more)
+    if result.returncode:
+        sys.exit(f"{' '.join(map(str, command))}: exit {result.returncode}\n{result.stdout}{result.stderr}")
+    return result.stdout
+
+
+def main():
+    model = SOURCE / "models" / "wisp-stories.gguf"
+    with tempfile.TemporaryDirectory() as name:
+        root = pathlib.Path(name)
+        run("meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", root)
+        config = next(root.rglob("wisp.pc")).parent
+        env = dict(os.environ, PKG_CONFIG_PATH=str(config), PKG_CONFIG_SYSROOT_DIR=str(root))
+        flags = run("pkg-config", "--cflags", "--libs", "wisp", env=env).split()
+        library = next(root.rglob("libwisp.so")).parent
+        archive = library / "libwisp.a"
+        capsule = root / "story.wasm"
+        run(next(root.rglob("bin/wisp")), "pack", model, "-o", capsule)
+        program = root / "story"
+        example = SOURCE / "examples" / "c" / "story.c"
+        texts = []
+        for libraries in (flags, [f for f in flags if not f.startswith("-l")] + [str(archive), "-lm", "-pthread"]):
+            run("cc", "-Wall", "-Werror", example, *libraries, "-o", program)
+            texts.append(run(program, capsule, "Once upon a time", env=dict(env, LD_LIBRARY_PATH=str(library))))
+        if len(texts[0]) < 50 or texts[0] != texts[1]:
+            sys.exit(f"unexpected text: {texts}")
+        symbols = run("nm", "-D", "--defined-only", library / "libwisp.so").split("\n")
+        stray = [s for s in symbols if s and not s.split()[-1].startswith("wisp_")]
+        if stray:
+            sys.exit(f"the shared library exports more than wisp_*: {stray[:5]}")
+    print("installed, built against, run")
+
+
+main()
