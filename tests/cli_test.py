@@ -118,6 +118,12 @@ def outputs(folder):
     expect(0, "pack", boxed, "-o", out)
     expect(1, "run", out, "-p", "word " * 3000, mentions=["context"])
     expect(1, "run", out, "-p", "x", "--context", "1000000", mentions=["context"])
+    expect(2, "pack", out, "-o", out)
+    expect(2, "unpack", out, "-o", out)
+    with open("/dev/full", "w") as full:
+        for command in (["doctor"], ["inspect", out, "--json"], ["run", out, "-p", "Once", "-n", "4"], ["--version"]):
+            result = subprocess.run([WISP, *command], stdout=full, stderr=subprocess.PIPE, text=True)
+            check(result.returncode == 1 and "standard output" in result.stderr, f"{command} to a full device")
     interrupt(out)
     prompts(out, folder)
 
@@ -130,7 +136,7 @@ def interrupt(capsule):
     begin = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    check(process.returncode in (130, 0), f"Ctrl-C: exit {process.returncode}, {errors!r}")
+    check(process.returncode == 130, f"Ctrl-C: exit {process.returncode}, {errors!r}")
     check(time.monotonic() - begin < 5, "Ctrl-C: ends soon")
     check(errors == b"", f"Ctrl-C: says nothing: {errors!r}")
 

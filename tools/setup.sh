@@ -7,6 +7,7 @@ set -eu
 packages='
 gcc: the native compiler
 libc6-dev: its C library
+g++: public headers are compiled as C++ too
 clang-19: compiles the guest engine to WebAssembly; sanitizers and fuzzing
 lld-19: links the guest engine
 libclang-rt-19-dev: sanitizer and fuzzer runtimes
@@ -34,7 +35,10 @@ done
 [ -z "$missing" ] && exit 0
 
 sudo=
-[ "$(id -u)" = 0 ] || sudo=sudo
+if [ "$(id -u)" != 0 ]; then
+    sudo=sudo
+    command -v sudo >/dev/null || { echo "Missing packages:$missing. Install them as root (there is no sudo here)." >&2; exit 1; }
+fi
 echo "WISP needs these Debian packages:"
 for p in $missing; do printf '%s\n' "$list" | grep "^$p:" | sed 's/^/  /'; done
 export DEBIAN_FRONTEND=noninteractive

@@ -11,5 +11,5 @@ if (!file) {
 }
 const wasi = new WASI({ version: "preview1", args: [file, ...args], env: {}, returnOnExit: true });
 const module = await WebAssembly.compile(await readFile(file));
-const instance = await WebAssembly.instantiate(module, wasi.getImportObject());
+const instance = await WebAssembly.instantiate(module, { wasi_snapshot_preview1: wasi.wasiImport });
 process.exitCode = wasi.start(instance);

@@ -1,7 +1,7 @@
 /** @file wisp.h  WISP: language models as sandboxed, portable WebAssembly capsules.
  *
  * A *capsule* is an opened `.wasm` capsule or `.gguf` model: immutable, its weights mapped, shareable by any number of
- * sessions and threads. A *session* is one sandbox with its own engine, KV cache and device buffers; one thread at a
+ * sessions and threads; it must outlive its sessions. A *session* is one sandbox with its own engine, KV cache and device buffers; one thread at a
  * time may use it, except for wisp_session_interrupt(). Requests are submitted to a session and answered by *events*.
  *
  *     wisp_capsule *capsule = NULL;
@@ -162,7 +162,7 @@ typedef struct wisp_pack_options {
     const char *input;   /**< a GGUF */
     const char *output;  /**< appears only when it is complete */
     const char *name;    /**< NULL: the model's own */
-    const char *version; /**< NULL: "1.0.0" */
+    const char *version; /**< NULL: the model's own, or "1" */
     wisp_progress progress;
     void *progress_context;
 } wisp_pack_options;

@@ -77,7 +77,7 @@ wisp_status capsule_read_sections(base_span file, capsule_section **sections, ui
     base_reader r = base_reader_of(file.data, file.size);
     base_span magic = base_read_span(&r, 8);
     if (!magic.data || memcmp(magic.data, "\0asm\1\0\0", 8) != 0)
-        return base_fail(report, WISP_E_INPUT, "byte 0: not a WebAssembly module");
+        return base_fail(report, WISP_E_INPUT, "byte 0: neither a capsule (WebAssembly) nor a GGUF");
     capsule_section *list = base_calloc(CAPSULE_SECTIONS_MAX, sizeof *list);
     if (!list) return base_fail(report, WISP_E_MEMORY, "out of memory for sections");
     *count = 0;

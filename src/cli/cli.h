@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <wisp/wisp.h>
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
@@ -41,6 +42,7 @@ int cli_parse(const cli_command *command, int argc, char **argv);
 void cli_help(const cli_command *command);
 
 /* ---- terminal.c ---- */
+void cli_put_clean(FILE *out, const char *text); /* control bytes as '?' */
 /* "wisp: TEXT" on standard error, in red on a terminal. */
 int cli_fail(const wisp_report *report); /* returns EXIT_FAILED, or EXIT_INTERRUPTED if that is what it was */
 int cli_usage_error(const cli_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -77,6 +79,7 @@ extern cli_session_options cli_session;
         {0, "device", "cpu|portable", "native kernels, or the capsule's own code (slower)", CLI_CHOICE,                \
          &cli_session.device, 0, 0, NULL}
 
+bool cli_same_file(const char *path, const char *other);
 wisp_status cli_open(wisp_capsule **capsule, const char *path, bool vocabulary_only, wisp_report *report) WISP_MUST_USE;
 wisp_status cli_start(wisp_session **session, wisp_capsule *capsule, uint32_t chunk, wisp_report *report) WISP_MUST_USE;
 /* Reads a whole file, or standard input for "-"; terminated; free() it. NULL after an error. */

@@ -19,8 +19,7 @@ static void print_text(const char *label, const wisp_json_value *value)
     const char *text = wisp_json_text(value);
     if (!*text) return;
     printf("%-16s", label);
-    for (; *text; text++) /* names come from outside: no control bytes to the terminal */
-        putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+    cli_put_clean(stdout, text);
     putchar('\n');
 }
 
@@ -31,9 +30,12 @@ static void print_tensors(const wisp_json_value *tensors)
         for (const wisp_json_value *d = wisp_json_first(wisp_json_get(t, "shape")); d; d = wisp_json_next(d))
             snprintf(shape + strlen(shape), sizeof shape - strlen(shape), "%s%.20s", *shape ? " x " : "",
                      wisp_json_text(d));
-        printf("  %-36.60s %-5s %-9s %-18s %12s bytes\n", wisp_json_text(wisp_json_get(t, "name")),
-               wisp_json_text(wisp_json_get(t, "type")), wisp_json_text(wisp_json_get(t, "layout")), shape,
-               wisp_json_text(wisp_json_get(t, "size")));
+        char line[200];
+        snprintf(line, sizeof line, "  %-36.60s %-5.12s %-9.12s %-18s %12.20s bytes", wisp_json_text(wisp_json_get(t, "name")),
+                 wisp_json_text(wisp_json_get(t, "type")), wisp_json_text(wisp_json_get(t, "layout")), shape,
+                 wisp_json_text(wisp_json_get(t, "size")));
+        cli_put_clean(stdout, line);
+        putchar('\n');
     }
 }
 

@@ -43,6 +43,8 @@ static int run_unpack(int count, char **operands)
     wisp_capsule *capsule = NULL;
     cli_progress progress;
     if (!output) return cli_usage_error(&cli_unpack, "where to? -o MODEL.gguf is missing");
+    if (cli_same_file(operands[0], output))
+        return cli_usage_error(&cli_unpack, "%s: input and output are the same file", output);
     cli_progress_begin(&progress, "unpacking");
     wisp_status status = cli_open(&capsule, operands[0], false, &report);
     if (status == WISP_OK) status = wisp_unpack(capsule, output, cli_progress_step, &progress, &report);

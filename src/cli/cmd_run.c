@@ -1,4 +1,5 @@
 /* wisp run: continues a prompt. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,7 @@ typedef struct outcome {
     wisp_event done;
     wisp_report *report;
     uint64_t first_text_ms;
+    int write_error;
 } outcome;
 
 static bool on_event(void *context, const wisp_event *event)
@@ -55,7 +57,10 @@ static bool on_event(void *context, const wisp_event *event)
     if (event->kind == WISP_EVENT_TEXT || event->kind == WISP_EVENT_DONE) {
         if (!o->first_text_ms) o->first_text_ms = cli_now_ms();
         fwrite(event->text, 1, event->text_size, stdout);
-        if (fflush(stdout) != 0) return false; /* nobody reads any more */
+        if (fflush(stdout) != 0) { /* nobody reads any more, or the disk is full */
+            o->write_error = errno;
+            return false;
+        }
     }
     if (event->kind == WISP_EVENT_DONE) o->done = *event;
     if (event->kind == WISP_EVENT_ERROR) {
@@ -96,8 +101,13 @@ static wisp_status generate(wisp_capsule *capsule, const char *text, size_t size
     wisp_status status = cli_start(&session, capsule, 0, report);
     if (status == WISP_OK) status = wisp_submit(session, &request, NULL, report);
     if (status == WISP_OK) status = wisp_run(session, on_event, &o, report);
-    if (o.first_text_ms) putchar('\n');
-    fflush(stdout);
+    if (o.write_error) {
+        /* A reader that went away wanted no more: no error. */
+        status = report->status = o.write_error == EPIPE ? WISP_OK : WISP_E_IO;
+        snprintf(report->text, sizeof report->text, "standard output: %s", strerror(o.write_error));
+    } else if (o.first_text_ms) {
+        putchar('\n');
+    }
     if (status == WISP_OK) status = report->status;
     if (status == WISP_OK && show_stats) print_stats(session, &o, o.first_text_ms - begin_ms);
     cli_watch_session(NULL);

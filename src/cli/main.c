@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +15,7 @@ static int general_help(void)
     printf("Usage: wisp COMMAND [OPTIONS] …\nLanguage models as sandboxed, portable WebAssembly capsules.\n\nCommands:\n");
     for (const cli_command *const *c = cli_commands; *c; c++)
         printf("  %-12s %s\n", (*c)->name, (*c)->summary);
-    printf("\n`wisp COMMAND --help` explains one. Exit status: 0 done, 1 failed, 2 wrong usage.\n\nExample:\n"
+    printf("\n`wisp COMMAND --help` explains one. Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n\nExample:\n"
            "  wisp pack model.gguf -o model.wasm && wisp run model.wasm -p \"Once upon a time\"\n");
     return EXIT_DONE;
 }
@@ -24,21 +25,31 @@ static bool is_help(const char *arg)
     return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
 }
 
+/* What was printed must have arrived, or the exit status would lie. A reader that went away wanted no more: no error. */
+static int check_output(int status)
+{
+    errno = 0;
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || errno == EPIPE || status != EXIT_DONE) return status;
+    wisp_report report = {.status = WISP_E_IO};
+    snprintf(report.text, sizeof report.text, "standard output: %s", strerror(errno ? errno : EIO));
+    return cli_fail(&report);
+}
+
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of fflush, not a death */
     signal(SIGXFSZ, SIG_IGN); /* likewise a file at its size limit */
     if (argc < 2) return cli_usage_error(NULL, "a command is missing");
-    if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) return general_help();
-    if (strcmp(argv[1], "--version") == 0) return printf("wisp %s\n", wisp_version()) < 0;
+    if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) return check_output(general_help());
+    if (strcmp(argv[1], "--version") == 0) return printf("wisp %s\n", wisp_version()), check_output(EXIT_DONE);
     const cli_command *command = NULL;
     for (const cli_command *const *c = cli_commands; *c && !command; c++)
         if (strcmp((*c)->name, argv[1]) == 0) command = *c;
     if (!command) return cli_usage_error(NULL, "there is no command '%s'", argv[1]);
     for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (is_help(argv[i])) return cli_help(command), EXIT_DONE;
+        if (is_help(argv[i])) return cli_help(command), check_output(EXIT_DONE);
     int operands = cli_parse(command, argc - 2, argv + 2);
     if (operands < 0) return EXIT_USAGE;
     cli_watch_interrupts();
-    return command->run(operands, argv + 2);
+    return check_output(command->run(operands, argv + 2));
 }

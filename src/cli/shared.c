@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <wisp/json.h>
 
@@ -19,6 +20,12 @@ __attribute__((format(printf, 3, 4))) static wisp_status fail(wisp_report *repor
     vsnprintf(report->text, sizeof report->text, format, args);
     va_end(args);
     return status;
+}
+
+bool cli_same_file(const char *path, const char *other)
+{
+    struct stat a, b;
+    return stat(path, &a) == 0 && stat(other, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
 wisp_status cli_open(wisp_capsule **capsule, const char *path, bool vocabulary_only, wisp_report *report)
@@ -41,8 +48,9 @@ wisp_status cli_start(wisp_session **session, wisp_capsule *capsule, uint32_t ch
         .chunk = chunk,
     };
     wisp_status status = wisp_session_new(session, capsule, &options, report);
-    if (status == WISP_OK) cli_watch_session(*session);
-    return status;
+    if (status != WISP_OK) return status;
+    cli_watch_session(*session);
+    return cli_interrupted() ? fail(report, WISP_E_CANCELLED, "interrupted") : WISP_OK; /* while it started */
 }
 
 char *cli_read_all(const char *path, size_t *size, wisp_report *report)
@@ -66,7 +74,11 @@ char *cli_read_all(const char *path, size_t *size, wisp_report *report)
     }
     if (!text)
         (void)fail(report, WISP_E_MEMORY, "%s: out of memory", path);
-    else if (ferror(in)) {
+    else if (cli_interrupted()) {
+        (void)fail(report, WISP_E_CANCELLED, "interrupted");
+        free(text);
+        text = NULL;
+    } else if (ferror(in)) {
         (void)fail(report, WISP_E_IO, "%s: %s", path, strerror(errno));
         free(text);
         text = NULL;

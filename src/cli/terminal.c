@@ -12,11 +12,20 @@ bool cli_is_terminal(int fd)
     return isatty(fd);
 }
 
+/* Names and messages may come from a hostile file: no control byte reaches the terminal. */
+void cli_put_clean(FILE *out, const char *text)
+{
+    for (; *text; text++)
+        fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
+}
+
 static void say(const char *text)
 {
     bool color = cli_is_terminal(STDERR_FILENO);
     fflush(stdout);
-    fprintf(stderr, "%swisp:%s %s\n", color ? "\033[31m" : "", color ? "\033[0m" : "", text);
+    fprintf(stderr, "%swisp:%s ", color ? "\033[31m" : "", color ? "\033[0m" : "");
+    cli_put_clean(stderr, text);
+    fputc('\n', stderr);
 }
 
 int cli_fail(const wisp_report *report)
@@ -107,7 +116,7 @@ static void on_interrupt(int number)
 
 void cli_watch_interrupts(void)
 {
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = on_interrupt}; /* no SA_RESTART: reading a prompt ends too */
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
 }

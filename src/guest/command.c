@@ -87,7 +87,7 @@ static int parse_value(command *c, const char *option, const char *value)
         c->prompt = value;
         return 0;
     }
-    if (strcmp(option, "--tokens") == 0 && c->mode == MODE_LOGITS) {
+    if (strcmp(option, "--tokens") == 0) {
         if (value[strspn(value, "0123456789,")]) return usage("not a list of token ids:", value);
         c->tokens = value;
         return 0;
@@ -102,7 +102,8 @@ static int parse_value(command *c, const char *option, const char *value)
 
 static bool takes_value(const command *c, const char *option)
 {
-    static const char *const others[] = {"-p", "--prompt", "--tokens", "--context", "--chunk"};
+    if (strcmp(option, "--tokens") == 0) return c->mode == MODE_LOGITS;
+    static const char *const others[] = {"-p", "--prompt", "--context", "--chunk"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (strcmp(option, others[i]) == 0) return true;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -129,7 +130,7 @@ static int parse_arguments(command *c, int argc, char **argv)
             return usage("unknown argument", a);
         }
     }
-    return 0;
+    return c->prompt && c->tokens ? usage("either a prompt or", "--tokens") : 0;
 }
 
 static bool read_input(base_buffer *text)
@@ -227,6 +228,8 @@ static int run(command *c)
     base_span text = {(const uint8_t *)c->prompt, c->prompt ? strlen(c->prompt) : 0};
     if (!c->prompt && !c->tokens) {
         if (!read_input(&input)) return failed("cannot read standard input");
+        /* The newline that an editor or the terminal puts at the end is not part of a prompt. */
+        if (c->mode != MODE_TOKENIZE && input.size && input.data[input.size - 1] == '\n') input.size--;
         text = (base_span){input.data, input.size};
     }
     base_put_text(&options, "{");

@@ -134,8 +134,10 @@ static wisp_status allocate_all(guest_executor *x, wisp_report *report)
     }
     static const uint8_t needed[] = {PROGRAM_ROLE_TOKEN_IDS, PROGRAM_ROLE_POSITIONS, PROGRAM_ROLE_LOGITS};
     for (size_t i = 0; i < sizeof needed; i++)
-        if (!x->role_handle[needed[i]])
+        if (!x->role_handle[needed[i]]) {
+            free_buffers(x);
             return base_fail(report, WISP_E_INPUT, "the program has no buffer of role %d", needed[i]);
+        }
     return WISP_OK;
 }
 

@@ -189,7 +189,10 @@ static wisp_status read_logits(const reader *r, guest_request *q)
     BASE_TRY(tokens ? read_ids(r, "tokens", tokens, &q->tokens) : read_prompt(r, q));
     BASE_TRY(read_count(r, "top", 0, GUEST_TOP_MAX, &q->top));
     BASE_TRY(read_count(r, "greedy", 0, r->bounds->context, &q->greedy));
-    return read_count(r, "chunk", 1, r->bounds->chunk, &q->chunk);
+    uint32_t chunk = r->bounds->chunk;
+    BASE_TRY(read_count(r, "chunk", 1, INT32_MAX, &chunk));
+    if (chunk < q->chunk) q->chunk = chunk; /* more than the engine's would change nothing */
+    return WISP_OK;
 }
 
 static wisp_status read_kind(const reader *r, guest_request *q)

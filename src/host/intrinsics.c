@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "host/host.h"
 
-enum { COMMANDS_MAX = 1 << 20 };
+enum { COMMANDS_MAX = 1 << 16 };
 
 static wisp_status trap(wasm_instance *caller, const char *what, const wisp_report *report)
 {

@@ -43,6 +43,7 @@ static void describe_cpu(describe_context *d)
 
 wisp_status wisp_describe(void (*line)(void *, const char *, const char *), void *context, wisp_report *report)
 {
+    if (!line) return base_fail(report, WISP_E_USAGE, "wisp_describe: no function given");
     describe_context d = {line, context};
     char text[200];
     tensor_device *device;
@@ -119,7 +120,7 @@ wisp_status wisp_measure_read(const wisp_capsule *capsule, unsigned threads, uns
 {
     enum { ROUNDS_MAX = 1000 };
     os_pool *pool;
-    if (!capsule || rounds == 0 || rounds > ROUNDS_MAX)
+    if (!capsule || !speed || rounds == 0 || rounds > ROUNDS_MAX)
         return base_fail(report, WISP_E_USAGE, "wisp_measure_read: 1 to %d rounds", ROUNDS_MAX);
     BASE_TRY(os_pool_new(&pool, threads, report));
     reading *r = base_calloc(1, sizeof *r);

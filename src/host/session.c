@@ -1,4 +1,5 @@
 /* A session: one instance of the capsule's module, its device and its requests. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +8,7 @@
 #include "os/pool.h"
 #include "wasi/wasi.h"
 
-enum { EVENT_MAX = 64 << 20, ENGINE_ABI = 1 };
+enum { EVENT_MAX = 64 << 20, WAITING_MAX = 256 << 20, ENGINE_ABI = 1 };
 
 typedef struct waiting_event {
     struct waiting_event *next;
@@ -28,6 +29,7 @@ struct wisp_session {
     bool dead; /* trapped or interrupted: the engine's state is unknown */
     int32_t active;
     waiting_event *first, **last; /* read while looking for another one */
+    size_t waiting_bytes;
     waiting_event *current;       /* what the last wisp_poll returned */
     base_json_doc *current_doc;
     uint64_t start_ns;
@@ -91,11 +93,12 @@ static wisp_status fetch_event(wisp_session *s, bool *more, wisp_report *report)
     if (!address) return WISP_OK;
     const uint8_t *head = wasm_memory_at(s->instance, (uint32_t)address, sizeof size);
     if (head) memcpy(&size, head, sizeof size);
-    const uint8_t *text = head && size <= EVENT_MAX ? wasm_memory_at(s->instance, (uint64_t)(uint32_t)address + 4, size)
+    const bool room = head && size <= EVENT_MAX && s->waiting_bytes <= WAITING_MAX;
+    const uint8_t *text = room ? wasm_memory_at(s->instance, (uint64_t)(uint32_t)address + 4, size)
                                                     : NULL;
     if (!text) {
         s->dead = true;
-        return base_fail(report, WISP_E_TRAP, "the capsule's engine gave an event outside its memory");
+        return base_fail(report, WISP_E_TRAP, "the capsule's engine gave events that are too long or outside its memory");
     }
     waiting_event *e = base_alloc(sizeof *e + size + 1);
     if (!e) return base_fail(report, WISP_E_MEMORY, "out of memory for an event");
@@ -105,13 +108,16 @@ static wisp_status fetch_event(wisp_session *s, bool *more, wisp_report *report)
     e->json[size] = 0;
     *s->last = e;
     s->last = &e->next;
+    s->waiting_bytes += sizeof *e + size;
     return WISP_OK;
 }
 
 static waiting_event *take_first(wisp_session *s)
 {
     waiting_event *e = s->first;
-    if (e && !(s->first = e->next)) s->last = &s->first;
+    if (!e) return NULL;
+    if (!(s->first = e->next)) s->last = &s->first;
+    s->waiting_bytes -= sizeof *e + e->size;
     return e;
 }
 
@@ -138,6 +144,7 @@ static wisp_status refusal(wisp_session *s, const char *otherwise, wisp_report *
         if (found) {
             base_fail(report, WISP_E_INPUT, "%s", event.text);
             if (!(*at = e->next)) s->last = at;
+            s->waiting_bytes -= sizeof *e + e->size;
             base_free(e);
         }
         base_json_free(doc);
@@ -165,6 +172,7 @@ wisp_status wisp_poll(wisp_session *s, wisp_event *event, wisp_report *report)
 
 wisp_status wisp_run(wisp_session *s, bool (*on_event)(void *, const wisp_event *), void *context, wisp_report *report)
 {
+    if (!on_event) return base_fail(report, WISP_E_USAGE, "wisp_run: no function given");
     for (;;) {
         wisp_event event;
         BASE_TRY(wisp_poll(s, &event, report));
@@ -189,6 +197,8 @@ wisp_status wisp_submit_json(wisp_session *s, const char *json, size_t size, uin
 wisp_status wisp_submit(wisp_session *s, const wisp_completion *c, uint32_t *id, wisp_report *report)
 {
     base_buffer json = {0};
+    if (c && !(isfinite(c->temperature) && isfinite(c->top_p) && isfinite(c->min_p) && isfinite(c->repeat_penalty)))
+        return base_fail(report, WISP_E_USAGE, "wisp_submit: a sampling parameter is not a finite number");
     if (!s || !c || !c->prompt) return base_fail(report, WISP_E_USAGE, "wisp_submit: no session or no prompt given");
     base_put_text(&json, "{\"object\":\"text_completion\",\"stream\":true,\"prompt\":");
     base_json_put_string(&json, c->prompt, c->prompt_size);

@@ -11,6 +11,10 @@ wisp_status wisp_pack(const wisp_pack_options *options, wisp_report *report)
 {
     if (!options || !options->input || !options->output)
         return base_fail(report, WISP_E_USAGE, "wisp_pack: an input and an output are needed");
+    os_file_info from, to;
+    if (os_stat(options->input, &from) && os_stat(options->output, &to) && from.inode == to.inode &&
+        from.device == to.device)
+        return base_fail(report, WISP_E_USAGE, "%s: input and output are the same file", options->output);
     compile_pack_options pack = {
         .input = options->input,
         .output = options->output,

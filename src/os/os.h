@@ -1,5 +1,5 @@
 /* The operating system: files and maps, address space, threads, time, entropy, CPU features.
- * One implementation file per platform and topic (posix_*.c); no #ifdef elsewhere. */
+ * One implementation file per platform and topic (posix_*.c, linux_*.c, x86_cpu.c); no #ifdef elsewhere. */
 #ifndef OS_OS_H
 #define OS_OS_H
 #include <stdbool.h>

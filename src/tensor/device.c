@@ -39,7 +39,7 @@ void tensor_device_free(tensor_device *d)
     if (!d) return;
     for (size_t i = 0; i < d->buffer_count; i++)
         release(d, &d->buffers[i]);
-    base_discharge(d->budget, d->scratch_bytes);
+    base_discharge(d->budget, d->scratch_bytes + d->list_bytes);
     base_free(d->scratch_owned);
     base_free(d->buffers);
     base_free(d->tasks);
@@ -151,7 +151,7 @@ static void run_all(void *arg, unsigned index)
         const tensor_task *t = &d->tasks[i];
         /* One thread looks at the flag, and says before the barrier at which task all leave: a thread that is still
          * on its way from an earlier barrier compares the number and goes on to that one. */
-        const bool meet = t->barrier || !d->executor;
+        const bool meet = t->barrier || d->threads == 1;
         if (meet && index == 0 && d->stop_at > i && __atomic_load_n(&d->interrupted, __ATOMIC_RELAXED))
             __atomic_store_n(&d->stop_at, i, __ATOMIC_RELAXED);
         if (t->barrier) d->executor->barrier(d->executor->self);

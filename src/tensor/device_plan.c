@@ -97,6 +97,18 @@ static void plan_matmul(planner *p, tensor_task *task)
     add_task(p, task);
 }
 
+/* What a list itself takes, tasks and queues, counts as device memory too. */
+static wisp_status charge_lists(tensor_device *d, wisp_report *report)
+{
+    const uint64_t bytes =
+        d->task_capacity * sizeof *d->tasks + (uint64_t)d->queue_count * d->threads * sizeof(tensor_queue);
+    if (bytes <= d->list_bytes) return WISP_OK;
+    if (!base_charge(d->budget, bytes - d->list_bytes))
+        return base_fail(report, WISP_E_LIMIT, "a list of %zu tasks is over the device's limit", d->task_count);
+    d->list_bytes = bytes;
+    return WISP_OK;
+}
+
 /* Deals each MATMUL's row groups to the threads, in equal contiguous ranges. */
 static wisp_status deal_groups(tensor_device *d, wisp_report *report)
 {
@@ -181,6 +193,7 @@ wisp_status tensor_plan(tensor_device *device, const wisp_cmd *cmds, uint32_t co
         return base_fail(report, WISP_E_MEMORY, "%u commands", count);
     for (uint32_t i = 0; i < count; i++)
         plan_command(&p, &cmds[i]);
+    BASE_TRY(charge_lists(device, report));
     BASE_TRY(deal_groups(device, report));
     return reserve_scratch(&p, report);
 }

@@ -7,7 +7,7 @@
 
 enum {
     TENSOR_BUFFERS_MAX = 1 << 16,
-    TENSOR_COMMANDS_MAX = 1 << 20,
+    TENSOR_COMMANDS_MAX = 1 << 16,
     TENSOR_THREADS_MAX = 1024,
     TENSOR_BUFFER_COST = 192, /* bytes charged for a buffer besides its content, so that empty ones are not free */
 };
@@ -104,7 +104,8 @@ struct tensor_device {
     uint64_t scratch_bytes, shared_area, private_area, work_area;
     void *queues_owned;
     tensor_queue *queues; /* task->queue * threads + index */
-    size_t queue_count, queue_capacity; /* in tasks */
+    size_t queue_count, queue_capacity; /* in tasks; charged like the tasks: see charge_lists */
+    uint64_t list_bytes;
     bool native;
 };
 

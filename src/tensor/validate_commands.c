@@ -271,6 +271,8 @@ wisp_status tensor_validate(tensor_device *device, const wisp_cmd *cmds, uint32_
     }
     for (uint32_t i = 0; i < count; i++) {
         place p = {.device = device, .report = report, .number = i, .cmd = &cmds[i]};
+        if (__atomic_load_n(&device->interrupted, __ATOMIC_RELAXED))
+            return base_fail(report, WISP_E_CANCELLED, "interrupted");
         p.rule = tensor_op_rule_find(&device->rules, cmds[i].op);
         BASE_TRY(check_shapes(&p));
         BASE_TRY(check_indices(&p));
