@@ -321,6 +321,32 @@ static void overlaps_are_refused(void **state)
     refused(f, "weights as output", &c, WISP_E_INPUT);
 }
 
+/* A mapped file may change between the check of an index and its use, so no index lies there. */
+static void indices_do_not_lie_in_weights(void **state)
+{
+    fixture *f = *state;
+    static const struct {
+        uint32_t op;
+        int view;
+    } cases[] = {{WISP_OP_GET_ROWS, 2}, {WISP_OP_KV_WRITE, 2},  {WISP_OP_KV_WRITE, 3},  {WISP_OP_KV_WRITE, 4},
+                 {WISP_OP_ATTENTION, 4}, {WISP_OP_ATTENTION, 5}, {WISP_OP_ATTENTION, 6}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wisp_cmd c = good(f, cases[i].op);
+        c.view[cases[i].view].buffer = f->h[W];
+        c.view[cases[i].view].offset = 0;
+        refused(f, "indices in weights", &c, WISP_E_INPUT);
+    }
+}
+
+static void an_interrupted_device_runs_nothing(void **state)
+{
+    fixture *f = *state;
+    wisp_report report = {0};
+    wisp_cmd c = good(f, WISP_OP_ATTENTION);
+    tensor_interrupt(f->d);
+    assert_int_equal(submit(f, &c, 1, &report), WISP_E_CANCELLED);
+}
+
 static void indices_are_checked(void **state)
 {
     static const struct {
@@ -774,6 +800,8 @@ int main(void)
         TEST(good_commands_run),
         TEST(wrong_commands_are_refused),
         TEST(overlaps_are_refused),
+        TEST(indices_do_not_lie_in_weights),
+        TEST(an_interrupted_device_runs_nothing),
         TEST(indices_are_checked),
         TEST(unused_pages_may_be_anything),
         TEST(written_indices_are_refused),

@@ -344,7 +344,7 @@ static const struct {
     {"{\"object\":\"logits\",\"prompt\":\"a\",\"top\":1001}", "top"},
     {"{\"object\":\"logits\",\"prompt\":\"a\",\"greedy\":11}", "greedy"},
     {"{\"object\":\"logits\",\"prompt\":\"a\",\"greedy\":9}", "prompt"},
-    {"{\"object\":\"logits\",\"prompt\":\"a\",\"chunk\":5}", "chunk"},
+    {"{\"object\":\"logits\",\"prompt\":\"a\",\"chunk\":0}", "chunk"},
     {"{\"object\":\"bench\",\"prefill\":0}", "prefill"},
     {"{\"object\":\"bench\",\"prefill\":10,\"generate\":1}", "prompt"},
 };

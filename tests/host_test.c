@@ -148,20 +148,38 @@ static void interrupt_later(void *session)
     wisp_session_interrupt(session);
 }
 
-static void an_interrupt_ends_a_run(void **state)
+static bool ignore(void *context, const wisp_event *event)
 {
-    (void)state;
-    wisp_session_options portable = {.device = WISP_DEVICE_PORTABLE};
-    wisp_session *session = start(&portable);
+    (void)context;
+    (void)event;
+    return true;
+}
+
+/* Requests without end, so that only the interrupt can end it. */
+static void interrupt_one(const wisp_session_options *options)
+{
+    wisp_session *session = start(options);
     os_thread *thread;
-    story s = {0};
     wisp_report report = {0};
-    submit(session, 400);
+    wisp_status status;
     assert_int_equal(os_thread_start(&thread, interrupt_later, session, NULL), WISP_OK);
-    assert_int_equal(wisp_run(session, collect, &s, &report), WISP_E_CANCELLED);
+    do {
+        static const char request[] = "{\"prompt\":\"Once\",\"max_tokens\":100,\"ignore_eos\":true,\"stream\":true}";
+        status = wisp_submit_json(session, request, strlen(request), NULL, &report);
+        if (status == WISP_OK) status = wisp_run(session, ignore, NULL, &report);
+    } while (status == WISP_OK);
+    assert_int_equal(status, WISP_E_CANCELLED);
     os_thread_join(thread);
     assert_int_equal(wisp_submit_json(session, "{}", 2, NULL, NULL), WISP_E_USAGE); /* dead, and says so */
     wisp_session_free(session);
+}
+
+static void an_interrupt_ends_a_run(void **state)
+{
+    (void)state;
+    wisp_session_options options[] = {{.device = WISP_DEVICE_PORTABLE}, {.threads = 1}, {.threads = 2}};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        interrupt_one(&options[i]);
 }
 
 static void limits_are_errors(void **state)
@@ -200,6 +218,13 @@ static void misuse_is_an_error(void **state)
     assert_int_equal(wisp_session_new(NULL, NULL, NULL, NULL), WISP_E_USAGE);
     assert_int_equal(wisp_poll(NULL, NULL, NULL), WISP_E_USAGE);
     assert_int_equal(wisp_pack(NULL, NULL), WISP_E_USAGE);
+    wisp_session *session = start(NULL);
+    assert_int_equal(wisp_run(session, NULL, NULL, NULL), WISP_E_USAGE);
+    wisp_completion not_finite = WISP_COMPLETION_DEFAULTS;
+    not_finite.prompt = "x";
+    not_finite.temperature = 0.0 / 0.0;
+    assert_int_equal(wisp_submit(session, &not_finite, NULL, NULL), WISP_E_USAGE);
+    wisp_session_free(session);
     wisp_close(NULL);
     wisp_session_free(NULL);
     wisp_session_interrupt(NULL);

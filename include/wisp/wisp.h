@@ -79,7 +79,7 @@ typedef struct wisp_session_options {
     uint32_t context_length; /**< positions; 0: the model's, but at most 4096 */
     uint32_t chunk;          /**< tokens of a prompt evaluated in one step; 0: 256. The result does not depend on it */
     uint64_t memory_limit;   /**< the sandbox's linear memory, bytes; 0: 4 GiB */
-    uint64_t device_limit;   /**< device buffers (KV cache, activations), bytes; 0: no limit */
+    uint64_t device_limit;   /**< device buffers (KV cache, activations), bytes; 0: 3/4 of the machine's memory */
 } wisp_session_options;
 
 WISP_API wisp_status wisp_session_new(wisp_session **session, wisp_capsule *capsule,

@@ -42,7 +42,7 @@ int cli_parse(const cli_command *command, int argc, char **argv);
 void cli_help(const cli_command *command);
 
 /* ---- terminal.c ---- */
-void cli_put_clean(FILE *out, const char *text); /* control bytes as '?' */
+void cli_put_clean(FILE *out, const char *text); /* control characters as '?' */
 /* "wisp: TEXT" on standard error, in red on a terminal. */
 int cli_fail(const wisp_report *report); /* returns EXIT_FAILED, or EXIT_INTERRUPTED if that is what it was */
 int cli_usage_error(const cli_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));

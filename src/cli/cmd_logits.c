@@ -53,7 +53,7 @@ static void print_ids(const char *label, const wisp_json_value *ids)
 {
     printf("%s", label);
     for (const wisp_json_value *id = wisp_json_first(ids); id; id = wisp_json_next(id))
-        printf(" %s", wisp_json_text(id));
+        putchar(' '), cli_put_clean(stdout, wisp_json_text(id));
     printf("\n");
 }
 
@@ -70,10 +70,12 @@ static wisp_status print_answer(const char *json, size_t size, wisp_report *repo
         const wisp_json_value *pair = wisp_json_first(wisp_json_get(root, "top"));
         for (; pair; pair = wisp_json_next(pair)) {
             const wisp_json_value *id = wisp_json_first(pair);
-            printf("%8s  %s\n", wisp_json_text(id), wisp_json_text(wisp_json_next(id)));
+            printf("%8.0f  %.9g\n", wisp_json_double(id, 0), wisp_json_double(wisp_json_next(id), 0));
         }
         if (greedy) print_ids("greedy ", wisp_json_get(root, "greedy_ids"));
-        printf("sha256  %s\n", wisp_json_text(wisp_json_get(root, "sha256")));
+        printf("sha256  ");
+        cli_put_clean(stdout, wisp_json_text(wisp_json_get(root, "sha256")));
+        putchar('\n');
     }
     wisp_json_free(doc);
     return WISP_OK;

@@ -51,12 +51,23 @@ typedef struct outcome {
     int write_error;
 } outcome;
 
+/* To a terminal, nothing but text: a model may write escape sequences that its prompt contained. */
+static void put_text(const char *text, size_t size)
+{
+    if (!cli_is_terminal(STDOUT_FILENO)) {
+        fwrite(text, 1, size, stdout);
+        return;
+    }
+    for (const char *end = text + size; text < end; text++)
+        if (((unsigned char)*text >= 0x20 && *text != 0x7f) || *text == '\n' || *text == '\t') putchar(*text);
+}
+
 static bool on_event(void *context, const wisp_event *event)
 {
     outcome *o = context;
     if (event->kind == WISP_EVENT_TEXT || event->kind == WISP_EVENT_DONE) {
         if (!o->first_text_ms) o->first_text_ms = cli_now_ms();
-        fwrite(event->text, 1, event->text_size, stdout);
+        put_text(event->text, event->text_size);
         if (fflush(stdout) != 0) { /* nobody reads any more, or the disk is full */
             o->write_error = errno;
             return false;

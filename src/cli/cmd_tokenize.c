@@ -20,7 +20,7 @@ static void print_ids(const wisp_json_value *ids)
     const char *between = as_json ? "," : " ";
     printf("%s", as_json ? "[" : "");
     for (const wisp_json_value *id = wisp_json_first(ids); id; id = wisp_json_next(id))
-        printf("%s%s", wisp_json_text(id), wisp_json_next(id) ? between : "");
+        printf("%lld%s", (long long)wisp_json_int(id, -1), wisp_json_next(id) ? between : "");
     printf("%s\n", as_json ? "]" : "");
 }
 

@@ -61,6 +61,8 @@ static int set_option(const cli_command *command, const cli_option *o, const cha
         *(unsigned *)o->target = (unsigned)index;
         return 0;
     }
+    if (!set_number(o, text) && o->max >= INT32_MAX)
+        return cli_usage_error(command, "--%s needs an integer, %.0f or more, not '%s'", o->name, o->min, text);
     if (!set_number(o, text))
         return cli_usage_error(command, "--%s needs a%s from %g to %g, not '%s'", o->name,
                                o->kind == CLI_REAL ? " number" : "n integer", o->min, o->max, text);

@@ -15,8 +15,13 @@ bool cli_is_terminal(int fd)
 /* Names and messages may come from a hostile file: no control byte reaches the terminal. */
 void cli_put_clean(FILE *out, const char *text)
 {
-    for (; *text; text++)
-        fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
+    for (; *text; text++) {
+        const unsigned char c = (unsigned char)*text, next = (unsigned char)text[1];
+        if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+            fputc('?', out), text++; /* C1 controls, U+0080 to U+009F */
+        else
+            fputc(c < 0x20 || c == 0x7f ? '?' : c, out);
+    }
 }
 
 static void say(const char *text)
@@ -119,6 +124,7 @@ void cli_watch_interrupts(void)
     struct sigaction action = {.sa_handler = on_interrupt}; /* no SA_RESTART: reading a prompt ends too */
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
 }
 
 void cli_watch_session(wisp_session *session)

@@ -31,6 +31,16 @@ static wisp_status open_mapped(wisp_capsule *c, wisp_report *report)
     return open_parsed(c, bytes, report);
 }
 
+/* Made of this model by this program? Whoever can write to the cache could put another capsule there. */
+static bool is_ours(const wisp_capsule *c, const char *source)
+{
+    uint8_t digest[32];
+    os_file_info info;
+    return capsule_engine_digest(host_engine(), digest, NULL) == WISP_OK &&
+           memcmp(digest, c->parsed.engine_sha256, sizeof digest) == 0 && os_stat(source, &info) &&
+           info.size == c->parsed.info.source_bytes;
+}
+
 /* A raw model: a capsule of it is made once and kept. The cached file is the product of this program, but is checked
  * like any other; a damaged one is made again. */
 static wisp_status open_model(wisp_capsule *c, const char *path, const wisp_open_options *options, wisp_report *report)
@@ -39,7 +49,9 @@ static wisp_status open_model(wisp_capsule *c, const char *path, const wisp_open
     BASE_TRY(host_cache_path(cached, sizeof cached, path, report));
     os_file_info info;
     if (os_stat(cached, &info) && os_map_file(&c->map, cached, NULL) == WISP_OK) {
-        if (open_mapped(c, NULL) == WISP_OK) return WISP_OK;
+        if (open_mapped(c, NULL) == WISP_OK && is_ours(c, path)) return WISP_OK;
+        wasm_module_free(c->module);
+        c->module = NULL;
         capsule_close(&c->parsed);
         os_unmap(&c->map);
     }

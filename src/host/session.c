@@ -8,7 +8,7 @@
 #include "os/pool.h"
 #include "wasi/wasi.h"
 
-enum { EVENT_MAX = 64 << 20, WAITING_MAX = 256 << 20, ENGINE_ABI = 1 };
+enum { EVENT_MAX = 64 << 20, WAITING_MAX = 256 << 20, TABLES_BYTES = 64 << 20, ENGINE_ABI = 1 };
 
 typedef struct waiting_event {
     struct waiting_event *next;
@@ -162,7 +162,7 @@ wisp_status wisp_poll(wisp_session *s, wisp_event *event, wisp_report *report)
         bool more;
         BASE_TRY(fetch_event(s, &more, report));
         if (more) break;
-        if (s->active == 0) return WISP_OK;
+        if (s->active <= 0) return WISP_OK;
         BASE_TRY(call(s, s->step, NULL, 0, &s->active, report));
     }
     s->current = take_first(s);
@@ -189,7 +189,7 @@ wisp_status wisp_submit_json(wisp_session *s, const char *json, size_t size, uin
     if (!s || !json) return base_fail(report, WISP_E_USAGE, "wisp_submit_json: no session or no request given");
     BASE_TRY(call_with_text(s, s->submit, json, size, &number, report));
     if (number <= 0) return refusal(s, "the engine refused the request", report);
-    s->active++; /* at least; the next step tells */
+    if (s->active < INT32_MAX) s->active++; /* at least; the next step tells */
     if (id) *id = (uint32_t)number;
     return WISP_OK;
 }
@@ -238,7 +238,7 @@ wisp_status wisp_cancel(wisp_session *s, uint32_t id, wisp_report *report)
 static wisp_status start_device(wisp_session *s, const wisp_session_options *options, wisp_report *report)
 {
     const capsule *parsed = &s->capsule->parsed;
-    s->device_budget.limit = options->device_limit ? options->device_limit : UINT64_MAX;
+    s->device_budget.limit = options->device_limit ? options->device_limit : os_physical_memory_bytes() / 4 * 3;
     BASE_TRY(os_pool_new(&s->pool, options->threads, report));
     s->executor = (tensor_executor){s->pool, os_pool_threads(s->pool), os_pool_run, os_pool_barrier};
     tensor_options device = {.executor = &s->executor, .cpu_features = os_cpu_features(), .budget = &s->device_budget};
@@ -300,6 +300,10 @@ static wisp_status start(wisp_session *s, const wisp_session_options *options, w
     wasm_trap trap = {0};
     uint64_t pages = options->memory_limit ? options->memory_limit / 65536 : 65536;
     limits.memory_pages = pages < 65536 ? pages : 65536;
+    s->memory_budget.limit = limits.memory_pages * 65536 + TABLES_BYTES;
+    limits.budget = &s->memory_budget;
+    limits.memories = 1; /* of what a capsule is made, docs/capsule-format.md */
+    limits.tables = 16;
     BASE_TRY(wasi_context_new(&s->wasi, &config, report));
     BASE_TRY(wasm_store_new(&s->store, &limits, report));
     wasm_host_module wasi = wasi_host_module(s->wasi);

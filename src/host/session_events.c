@@ -43,8 +43,10 @@ wisp_status host_read_event(wisp_event *event, base_json_doc **doc, base_span js
 {
     const base_json *root;
     memset(event, 0, sizeof *event);
-    if (base_json_parse(doc, &root, json.data, json.size, NULL) != WISP_OK || root->kind != JSON_OBJECT)
-        return base_fail(report, WISP_E_INTERNAL, "the engine wrote an event that is not JSON");
+    wisp_status status = base_json_parse(doc, &root, json.data, json.size, report);
+    if (status != WISP_OK) return base_fail_prefix(report, status, "the engine's answer");
+    if (root->kind != JSON_OBJECT)
+        return base_fail(report, WISP_E_INTERNAL, "the engine wrote an event that is not a JSON object");
     event->id = request_number(base_json_get(root, "id"));
     event->json = (const char *)json.data;
     event->json_size = json.size;

@@ -12,7 +12,8 @@
 wisp_status os_map_file(os_map *map, const char *path, wisp_report *report)
 {
     static const uint8_t nothing[1];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* O_NONBLOCK: opening a FIFO must not wait for a writer; it is refused below. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return base_fail(report, errno == ENOENT ? WISP_E_NOT_FOUND : WISP_E_IO, "%s: %s", path, strerror(errno));
     struct stat st;

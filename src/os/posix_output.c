@@ -50,6 +50,9 @@ static void free_output(os_output *out)
 wisp_status os_output_open(os_output **result, const char *path, wisp_report *report)
 {
     size_t n = strlen(path);
+    struct stat st; /* renaming would replace a device or a FIFO by a file */
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return base_fail(report, WISP_E_IO, "%s: exists and is not a regular file", path);
     os_output *out = base_alloc(sizeof *out);
     if (!out) return base_fail(report, WISP_E_MEMORY, "%s: out of memory", path);
     out->fd = out->slot = -1;

@@ -152,7 +152,7 @@ static void run_all(void *arg, unsigned index)
         /* One thread looks at the flag, and says before the barrier at which task all leave: a thread that is still
          * on its way from an earlier barrier compares the number and goes on to that one. */
         const bool meet = t->barrier || d->threads == 1;
-        if (meet && index == 0 && d->stop_at > i && __atomic_load_n(&d->interrupted, __ATOMIC_RELAXED))
+        if (meet && index == 0 && d->stop_at > i && tensor_is_interrupted(d))
             __atomic_store_n(&d->stop_at, i, __ATOMIC_RELAXED);
         if (t->barrier) d->executor->barrier(d->executor->self);
         if (meet && __atomic_load_n(&d->stop_at, __ATOMIC_RELAXED) <= i) return;
@@ -175,7 +175,7 @@ wisp_status tensor_submit(tensor_device *d, const wisp_cmd *cmds, uint32_t count
         d->executor->run(d->executor->self, run_all, d);
     else
         run_all(d, 0);
-    return d->stop_at != SIZE_MAX ? base_fail(report, WISP_E_CANCELLED, "interrupted") : WISP_OK;
+    return tensor_is_interrupted(d) ? base_fail(report, WISP_E_CANCELLED, "interrupted") : WISP_OK;
 }
 
 void tensor_describe(tensor_device *d, void (*line)(void *context, const char *text), void *context)

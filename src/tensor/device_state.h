@@ -109,6 +109,12 @@ struct tensor_device {
     bool native;
 };
 
+/* Long ops look at it and leave their work half done: the list's result is WISP_E_CANCELLED then. */
+static inline bool tensor_is_interrupted(const tensor_device *device)
+{
+    return __atomic_load_n(&device->interrupted, __ATOMIC_RELAXED);
+}
+
 /* The live buffer of a handle, or NULL. */
 tensor_buffer *tensor_buffer_of(const tensor_device *device, uint32_t handle);
 

@@ -92,7 +92,7 @@ static void attend(const tensor_device *dev, const tensor_task *t, const lane *a
     float s[PAGE] __attribute__((aligned(64)));
     begin(dev, a, (const float *)(const void *)(x->data + (size_t)(token * x->stride)) + (size_t)first * d, heads, d,
           f16);
-    for (uint64_t tile = 0; tile <= last / PAGE; tile++) {
+    for (uint64_t tile = 0; tile <= last / PAGE && !tensor_is_interrupted(dev); tile++) {
         const uint64_t row = page_row(table, seq, tile, kv_heads, kv);
         const uint32_t count = tile < last / PAGE ? PAGE : (uint32_t)(last % PAGE + 1);
         for (uint32_t h = 0; h < heads; h++) {
@@ -118,6 +118,6 @@ void tensor_run_attention(const tensor_device *dev, const tensor_task *t, unsign
         tokens * kv_heads % dev->threads && tokens * kv_heads < 4 * dev->threads ? 1 : heads / kv_heads;
     const uint32_t pieces = heads / chunk;
     const lane a = lane_of(dev, index, heads / kv_heads, t->ref[2].cols);
-    for (uint64_t i = index; i < tokens * pieces; i += dev->threads)
+    for (uint64_t i = index; i < tokens * pieces && !tensor_is_interrupted(dev); i += dev->threads)
         attend(dev, t, &a, i / pieces, (uint32_t)(i % pieces) * chunk, chunk);
 }

@@ -184,9 +184,9 @@ void tensor_run_matmul(const tensor_device *d, const tensor_task *t, unsigned in
     tensor_queue *queues = d->queues + (size_t)t->queue * d->threads;
     const uint64_t most = groups_at_a_time(t);
     tensor_range groups;
-    while (take(&queues[index], most, false, &groups))
+    while (!tensor_is_interrupted(d) && take(&queues[index], most, false, &groups))
         run_groups(d, t, index, groups);
     for (unsigned i = 1; i < d->threads; i++) /* then help the others, the next one first */
-        while (take(&queues[(index + i) % d->threads], most, true, &groups))
+        while (!tensor_is_interrupted(d) && take(&queues[(index + i) % d->threads], most, true, &groups))
             run_groups(d, t, index, groups);
 }

@@ -171,6 +171,8 @@ static wisp_status check_index(const place *p, int i, uint64_t bound)
 static wisp_status check_read_only(const place *p, int i)
 {
     const tensor_buffer *b = tensor_buffer_of(p->device, p->cmd->view[i].buffer);
+    /* Weights are a mapped file: whoever may write to it could change an index between this check and its use. */
+    if (b->weights) return FAIL(p, "operand %c: indices cannot lie in weights", p->rule->operand[i].name);
     if (b->written_by != p->device->serial) return WISP_OK;
     return FAIL(p, "operand %c: a command of this list writes the buffer of its indices", p->rule->operand[i].name);
 }
@@ -186,17 +188,24 @@ static wisp_status check_pages(const place *p, int first, uint64_t heads, bool a
     if (rows % page_rows != 0) return FAIL(p, "cache rows are not whole pages of %llu", (unsigned long long)page_rows);
     BASE_TRY(check_read_only(p, first));
     BASE_TRY(check_read_only(p, first + 2));
+    int64_t checked_row = -1;
+    uint64_t checked = 0; /* pages of that sequence which are known to be right */
     for (uint64_t i = 0; i < pos.cols; i++) {
         const int32_t at = int_at(&pos, 0, i), row = int_at(&seq, 0, i);
+        if (tensor_is_interrupted(p->device))
+            return fail(p, WISP_E_CANCELLED, "interrupted");
         if (at < 0 || (uint32_t)at / WISP_KV_PAGE >= table.cols)
             return FAIL(p, "token %llu: position %d is outside the page table", (unsigned long long)i, at);
         const uint64_t last = (uint32_t)at / WISP_KV_PAGE;
-        for (uint64_t g = all ? 0 : last; g <= last; g++) {
+        if (row != checked_row) checked = 0;
+        checked_row = row;
+        for (uint64_t g = all ? checked : last; g <= last; g++) {
             const int32_t page = int_at(&table, (uint64_t)row, g);
             if (page < 0 || (uint64_t)page >= pages)
                 return FAIL(p, "token %llu: page %d of sequence %d is outside the cache", (unsigned long long)i, page,
                             row);
         }
+        if (all && last + 1 > checked) checked = last + 1;
     }
     return WISP_OK;
 }
@@ -271,7 +280,7 @@ wisp_status tensor_validate(tensor_device *device, const wisp_cmd *cmds, uint32_
     }
     for (uint32_t i = 0; i < count; i++) {
         place p = {.device = device, .report = report, .number = i, .cmd = &cmds[i]};
-        if (__atomic_load_n(&device->interrupted, __ATOMIC_RELAXED))
+        if (tensor_is_interrupted(device))
             return base_fail(report, WISP_E_CANCELLED, "interrupted");
         p.rule = tensor_op_rule_find(&device->rules, cmds[i].op);
         BASE_TRY(check_shapes(&p));

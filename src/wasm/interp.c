@@ -582,6 +582,7 @@ op_table_init : {
     const uint32_t elem = (uint32_t)LEB, table = (uint32_t)LEB;
     sp -= 3;
     if (!wasm_table_init(I, table, elem, sp[0].u64, sp[1].u64, sp[2].u64)) TRAP(TABLE);
+    TICK; /* it was charged by its bytes */
     NEXT;
 }
 op_elem_drop:
@@ -591,12 +592,14 @@ op_table_copy : {
     wasm_table *to = I->tables[LEB], *from = I->tables[LEB];
     sp -= 3;
     if (!wasm_table_copy(to, from, sp[0].u64, sp[1].u64, sp[2].u64)) TRAP(TABLE);
+    TICK; /* it was charged by its bytes */
     NEXT;
 }
 op_table_grow : {
     wasm_table *table = I->tables[LEB];
     sp--;
     uint64_t old = wasm_table_grow(table, sp[0].u64, sp[-1].ref);
+    TICK;
     sp[-1].u64 = table->range.is64 ? old : (uint32_t)old;
     NEXT;
 }
@@ -608,6 +611,7 @@ op_table_fill : {
     wasm_table *table = I->tables[LEB];
     sp -= 3;
     if (!wasm_table_fill(table, sp[0].u64, sp[1].ref, sp[2].u64)) TRAP(TABLE);
+    TICK; /* it was charged by its bytes */
     NEXT;
 }
 
@@ -628,6 +632,7 @@ op_memory_init : {
     const uint32_t data = (uint32_t)LEB, memory = (uint32_t)LEB;
     sp -= 3;
     if (!wasm_memory_init(I, memory, data, sp[0].u64, sp[1].u64, sp[2].u64)) TRAP(MEMORY);
+    TICK; /* it was charged by its bytes */
     NEXT;
 }
 op_data_drop:
@@ -637,12 +642,14 @@ op_memory_copy : {
     wasm_memory *to = I->memories[LEB], *from = I->memories[LEB];
     sp -= 3;
     if (!wasm_memory_copy(to, from, sp[0].u64, sp[1].u64, sp[2].u64)) TRAP(MEMORY);
+    TICK; /* it was charged by its bytes */
     NEXT;
 }
 op_memory_fill : {
     wasm_memory *memory = I->memories[LEB];
     sp -= 3;
     if (!wasm_memory_fill(memory, sp[0].u64, (uint8_t)sp[1].u32, sp[2].u64)) TRAP(MEMORY);
+    TICK; /* it was charged by its bytes */
     NEXT;
 }
 

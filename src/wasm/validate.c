@@ -288,9 +288,11 @@ static wisp_status validate_br(wasm_validator *v, bool conditional)
 /* One label of a br_table: its types must fit what is there, which stays there. */
 static wisp_status check_table_label(wasm_validator *v, uint32_t depth, uint32_t arity)
 {
-    wasm_control c = v->controls[v->control_count - 1 - depth];
+    wasm_control *c = &v->controls[v->control_count - 1 - depth];
     uint32_t count;
-    const wasm_type *types = label_of(&c, &count);
+    if (c->checked_by == v->br_tables) return WISP_OK; /* a table may name a label of many types a million times */
+    c->checked_by = v->br_tables;
+    const wasm_type *types = label_of(c, &count);
     if (count != arity) return wasm_decode_fail(v->d, "type mismatch: labels of different arity");
     size_t height = top(v)->height;
     for (uint32_t i = 0; i < count; i++) {
@@ -310,6 +312,7 @@ static wisp_status validate_br_table(wasm_validator *v)
     wasm_decoder *d = v->d;
     int32_t base = position(v);
     uint32_t count = base_read_leb_u32(&d->r), depth, arity;
+    v->br_tables++;
     BASE_TRY(wasm_decode_check(d));
     if (!base_can_hold(&d->r, (uint64_t)count + 1, 1)) return wasm_decode_fail(d, "length out of bounds");
     BASE_TRY(wasm_pop_type(v, WASM_I32));

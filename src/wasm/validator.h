@@ -16,12 +16,14 @@ typedef struct wasm_control {
     int32_t start_branch; /* the branch entry that is next there */
     int32_t waiting;      /* first of the chain of branch entries to this block's end, -1: none */
     int32_t otherwise;    /* an `if`'s own entry, waiting for else or end, -1: none */
+    uint32_t checked_by;  /* number of the last br_table that checked this label's types */
 } wasm_control;
 
 typedef struct wasm_validator {
     wasm_type *operands;
     wasm_control *controls;
     size_t operand_count, operand_capacity, control_count, control_capacity;
+    uint32_t br_tables; /* seen */
     /* this function */
     wasm_decoder *d;
     const wasm_type *locals;
