@@ -1,10 +1,10 @@
 /* base and os: the reader of untrusted bytes, JSON, SHA-256, allocation, output files, the thread pool. */
+#include <cmocka.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,8 +83,8 @@ static void utf8_is_strict(void **state)
 {
     (void)state;
     assert_true(base_utf8_valid("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 10));
-    static const char *const bad[] = {"\x80", "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
-                                      "\xf5\x80\x80\x80", "\xff"};
+    static const char *const bad[] = {
+        "\x80", "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(base_utf8_valid(bad[i], strlen(bad[i])));
     for (uint32_t c = 0; c <= 0x10ffff; c += 97) {
@@ -100,7 +100,8 @@ static void utf8_is_strict(void **state)
 static void json_reads_what_it_should(void **state)
 {
     (void)state;
-    const char text[] = " {\"a\":[1,-2.5e3,true,null],\"t\":\"x\\n\\u00e9\\ud83d\\ude00\",\"big\":18446744073709551615} ";
+    const char text[] =
+        " {\"a\":[1,-2.5e3,true,null],\"t\":\"x\\n\\u00e9\\ud83d\\ude00\",\"big\":18446744073709551615} ";
     base_json_doc *doc;
     const base_json *root;
     wisp_report report = {0};
@@ -120,9 +121,10 @@ static void json_reads_what_it_should(void **state)
 static void json_refuses_what_it_should(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "{", "[1,]", "{\"a\":1,}", "{\"a\":1,\"a\":2}", "01", "1.", ".5", "+1", "1e",
-                                      "nul", "\"\\x\"", "\"\\ud800\"", "\"\\udc00\"", "\"a\nb\"", "\"\xff\"", "[1] 2",
-                                      "NaN", "Infinity", "'a'", "{a:1}", "\"abc", "\"abc\\", "[[[", "-", "\"\\u12"};
+    static const char *const bad[] = {
+        "",         "{",   "[1,]",    "{\"a\":1,}",  "{\"a\":1,\"a\":2}", "01",       "1.",       ".5",     "+1",
+        "1e",       "nul", "\"\\x\"", "\"\\ud800\"", "\"\\udc00\"",       "\"a\nb\"", "\"\xff\"", "[1] 2",  "NaN",
+        "Infinity", "'a'", "{a:1}",   "\"abc",       "\"abc\\",           "[[[",      "-",        "\"\\u12"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         base_json_doc *doc;
         const base_json *root;

@@ -1,10 +1,10 @@
 /* include/wisp as an embedder uses it: the model in the box packed, run, cancelled, interrupted; misuse and failing
  * allocation give errors, not crashes. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,8 +125,16 @@ static void bad_requests_leave_the_session_usable(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", "{", "[]", "{\"prompt\":7}", "{\"prompt\":\"x\",\"temperature\":-1}", "{\"prompt\":\"x\",\"max_tokens\":1e99}",
-        "{\"prompt\":\"x\",\"n\":2}", "{\"object\":\"nonsense\"}", "{\"prompt\":[1,2,99999999]}", "{\"prompt\":[-1]}",
+        "",
+        "{",
+        "[]",
+        "{\"prompt\":7}",
+        "{\"prompt\":\"x\",\"temperature\":-1}",
+        "{\"prompt\":\"x\",\"max_tokens\":1e99}",
+        "{\"prompt\":\"x\",\"n\":2}",
+        "{\"object\":\"nonsense\"}",
+        "{\"prompt\":[1,2,99999999]}",
+        "{\"prompt\":[-1]}",
     };
     wisp_session *session = start(NULL);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -30,8 +30,8 @@ WISP_API const char *wisp_json_text(const wisp_json_value *value);
 WISP_API int64_t wisp_json_int(const wisp_json_value *value, int64_t fallback);
 WISP_API double wisp_json_double(const wisp_json_value *value, double fallback);
 
-/** Quotes a text as a JSON string: writes at most `capacity` bytes, terminator included, and returns the length it needs
- * without the terminator (as snprintf). Invalid UTF-8 becomes U+FFFD. */
+/** Quotes a text as a JSON string: writes at most `capacity` bytes, terminator included, and returns the length it
+ * needs without the terminator (as snprintf). Invalid UTF-8 becomes U+FFFD. */
 WISP_API size_t wisp_json_quote(char *out, size_t capacity, const char *text, size_t size);
 
 #ifdef __cplusplus

@@ -1,8 +1,9 @@
 /** @file wisp.h  WISP: language models as sandboxed, portable WebAssembly capsules.
  *
  * A *capsule* is an opened `.wasm` capsule or `.gguf` model: immutable, its weights mapped, shareable by any number of
- * sessions and threads; it must outlive its sessions. A *session* is one sandbox with its own engine, KV cache and device buffers; one thread at a
- * time may use it, except for wisp_session_interrupt(). Requests are submitted to a session and answered by *events*.
+ * sessions and threads; it must outlive its sessions. A *session* is one sandbox with its own engine, KV cache and
+ * device buffers; one thread at a time may use it, except for wisp_session_interrupt(). Requests are submitted to a
+ * session and answered by *events*.
  *
  *     wisp_capsule *capsule = NULL;
  *     wisp_session *session = NULL;
@@ -68,6 +69,10 @@ WISP_API uint64_t wisp_capsule_weight_bytes(const wisp_capsule *capsule);
 
 typedef struct wisp_session wisp_session;
 
+/** Called by wisp_session_new as soon as the session can be interrupted, before any of the capsule's code runs: a
+ * hostile engine may never finish starting. Called again with NULL before a session that did not start is freed. */
+typedef void (*wisp_session_created)(void *context, wisp_session *session);
+
 typedef enum wisp_device {
     WISP_DEVICE_CPU = 0,     /**< the engine's device functions are replaced by native ones */
     WISP_DEVICE_PORTABLE = 1 /**< nothing is replaced: the capsule's own code runs, as in any WebAssembly engine */
@@ -80,6 +85,8 @@ typedef struct wisp_session_options {
     uint32_t chunk;          /**< tokens of a prompt evaluated in one step; 0: 256. The result does not depend on it */
     uint64_t memory_limit;   /**< the sandbox's linear memory, bytes; 0: 4 GiB */
     uint64_t device_limit;   /**< device buffers (KV cache, activations), bytes; 0: 3/4 of the machine's memory */
+    wisp_session_created created; /**< may be NULL */
+    void *created_context;
 } wisp_session_options;
 
 WISP_API wisp_status wisp_session_new(wisp_session **session, wisp_capsule *capsule,
@@ -94,11 +101,11 @@ WISP_API void wisp_session_interrupt(wisp_session *session);
 typedef struct wisp_completion {
     const char *prompt; /**< UTF-8, not NUL-terminated */
     size_t prompt_size;
-    int32_t max_tokens; /**< -1: until the context is full or the model ends */
-    double temperature; /**< 0: greedy */
-    int32_t top_k;      /**< 0: off */
-    double top_p;       /**< 1: off */
-    double min_p;       /**< 0: off */
+    int32_t max_tokens;    /**< -1: until the context is full or the model ends */
+    double temperature;    /**< 0: greedy */
+    int32_t top_k;         /**< 0: off */
+    double top_p;          /**< 1: off */
+    double min_p;          /**< 0: off */
     double repeat_penalty; /**< 1: off */
     uint64_t seed;
     const char *const *stop; /**< stop strings */
@@ -148,10 +155,10 @@ WISP_API wisp_status wisp_run(wisp_session *session, bool (*on_event)(void *cont
                               void *context, wisp_report *report) WISP_MUST_USE;
 
 typedef struct wisp_session_stats {
-    uint64_t start_ns;         /**< from wisp_session_new to a ready engine */
-    uint64_t guest_bytes;      /**< linear memory of the sandbox */
-    uint64_t device_bytes;     /**< device buffers in use */
-    uint64_t peak_resident;    /**< of the process, mapped weights that were touched included */
+    uint64_t start_ns;      /**< from wisp_session_new to a ready engine */
+    uint64_t guest_bytes;   /**< linear memory of the sandbox */
+    uint64_t device_bytes;  /**< device buffers in use */
+    uint64_t peak_resident; /**< of the process, mapped weights that were touched included */
     unsigned threads;
 } wisp_session_stats;
 WISP_API void wisp_session_get_stats(const wisp_session *session, wisp_session_stats *stats);
@@ -169,19 +176,20 @@ typedef struct wisp_pack_options {
 
 WISP_API wisp_status wisp_pack(const wisp_pack_options *options, wisp_report *report) WISP_MUST_USE;
 /** Writes the GGUF that the capsule was made of: tensors bit for bit, metadata kept. */
-WISP_API wisp_status wisp_unpack(const wisp_capsule *capsule, const char *output, wisp_progress progress,
-                                 void *context, wisp_report *report) WISP_MUST_USE;
+WISP_API wisp_status wisp_unpack(const wisp_capsule *capsule, const char *output, wisp_progress progress, void *context,
+                                 wisp_report *report) WISP_MUST_USE;
 /** Removes the temporary files of packs under way; async-signal-safe. */
 WISP_API void wisp_abandon_outputs(void);
 
-/* ---- the machine --------------------------------------------------------------------------------------------------- */
+/* ---- the machine ---------------------------------------------------------------------------------------------------
+ */
 
 /** One line each: CPU features, kernels chosen, limits, versions. */
 WISP_API wisp_status wisp_describe(void (*line)(void *context, const char *key, const char *value), void *context,
                                    wisp_report *report) WISP_MUST_USE;
-/** Reads the weights that generating one token reads (all but an embedding table of which a row is picked) `rounds` times
- * with `threads` threads, each one sequential range of every stretch, as plainly as the machine can. What generation is
- * measured against. */
+/** Reads the weights that generating one token reads (all but an embedding table of which a row is picked) `rounds`
+ * times with `threads` threads, each one sequential range of every stretch, as plainly as the machine can. What
+ * generation is measured against. */
 typedef struct wisp_read_speed {
     uint64_t bytes; /**< read in a round */
     uint64_t fastest_ns, median_ns;

@@ -105,11 +105,26 @@ static int64_t read_leb_signed(base_reader *r, unsigned bits)
     return 0;
 }
 
-uint32_t base_read_leb_u32(base_reader *r) { return (uint32_t)read_leb_unsigned(r, 32); }
-uint64_t base_read_leb_u64(base_reader *r) { return read_leb_unsigned(r, 64); }
-int32_t base_read_leb_s32(base_reader *r) { return (int32_t)read_leb_signed(r, 32); }
-int64_t base_read_leb_s33(base_reader *r) { return read_leb_signed(r, 33); }
-int64_t base_read_leb_s64(base_reader *r) { return read_leb_signed(r, 64); }
+uint32_t base_read_leb_u32(base_reader *r)
+{
+    return (uint32_t)read_leb_unsigned(r, 32);
+}
+uint64_t base_read_leb_u64(base_reader *r)
+{
+    return read_leb_unsigned(r, 64);
+}
+int32_t base_read_leb_s32(base_reader *r)
+{
+    return (int32_t)read_leb_signed(r, 32);
+}
+int64_t base_read_leb_s33(base_reader *r)
+{
+    return read_leb_signed(r, 33);
+}
+int64_t base_read_leb_s64(base_reader *r)
+{
+    return read_leb_signed(r, 64);
+}
 
 void base_buffer_fini(base_buffer *b)
 {
@@ -134,12 +149,30 @@ void base_put(base_buffer *b, const void *data, size_t size)
     if (p) memcpy(p, data, size);
 }
 
-void base_put_u8(base_buffer *b, uint8_t v) { base_put(b, &v, sizeof v); }
-void base_put_u16(base_buffer *b, uint16_t v) { base_put(b, &v, sizeof v); }
-void base_put_u32(base_buffer *b, uint32_t v) { base_put(b, &v, sizeof v); }
-void base_put_u64(base_buffer *b, uint64_t v) { base_put(b, &v, sizeof v); }
-void base_put_f32(base_buffer *b, float v) { base_put(b, &v, sizeof v); }
-void base_put_leb_u32(base_buffer *b, uint32_t v) { base_put_leb_u64(b, v); }
+void base_put_u8(base_buffer *b, uint8_t v)
+{
+    base_put(b, &v, sizeof v);
+}
+void base_put_u16(base_buffer *b, uint16_t v)
+{
+    base_put(b, &v, sizeof v);
+}
+void base_put_u32(base_buffer *b, uint32_t v)
+{
+    base_put(b, &v, sizeof v);
+}
+void base_put_u64(base_buffer *b, uint64_t v)
+{
+    base_put(b, &v, sizeof v);
+}
+void base_put_f32(base_buffer *b, float v)
+{
+    base_put(b, &v, sizeof v);
+}
+void base_put_leb_u32(base_buffer *b, uint32_t v)
+{
+    base_put_leb_u64(b, v);
+}
 
 void base_put_leb_u64(base_buffer *b, uint64_t v)
 {

@@ -1,7 +1,7 @@
 /* Bytes from outside: the one reader of untrusted input, and the buffer that writes the same records.
  *
- * A reader never moves past its end: a failed read sets `failed`, returns zero and leaves the position, so that a parser
- * reads like a schema and checks once a record. All integers are little-endian.
+ * A reader never moves past its end: a failed read sets `failed`, returns zero and leaves the position, so that a
+ * parser reads like a schema and checks once a record. All integers are little-endian.
  */
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
@@ -20,8 +20,14 @@ typedef struct base_reader {
 } base_reader;
 
 base_reader base_reader_of(const void *data, size_t size); /* NULL is allowed with size 0 */
-static inline size_t base_left(const base_reader *r) { return (size_t)(r->end - r->at); }
-static inline size_t base_offset(const base_reader *r) { return (size_t)(r->at - r->start); }
+static inline size_t base_left(const base_reader *r)
+{
+    return (size_t)(r->end - r->at);
+}
+static inline size_t base_offset(const base_reader *r)
+{
+    return (size_t)(r->at - r->start);
+}
 
 uint8_t base_read_u8(base_reader *r);
 uint16_t base_read_u16(base_reader *r);

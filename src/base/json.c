@@ -112,7 +112,8 @@ static wisp_status parse_string(parser *p, const char **text, uint32_t *size)
 {
     p->in.at++; /* the quote */
     const uint8_t *close = p->in.at;
-    while (close < p->in.end && *close != '"') close += *close == '\\' && close + 1 < p->in.end ? 2 : 1;
+    while (close < p->in.end && *close != '"')
+        close += *close == '\\' && close + 1 < p->in.end ? 2 : 1;
     if (close >= p->in.end) return bad(p, "string without an end");
     if ((size_t)(close - p->in.at) > UINT32_MAX / 2) return bad(p, "string too long");
     uint8_t *out = take_bytes(p->doc, (size_t)(close - p->in.at) + 1), *start = out;
@@ -144,7 +145,8 @@ static wisp_status parse_string(parser *p, const char **text, uint32_t *size)
 static size_t digits(const uint8_t *s, const uint8_t *end)
 {
     size_t n = 0;
-    while (s + n < end && s[n] >= '0' && s[n] <= '9') n++;
+    while (s + n < end && s[n] >= '0' && s[n] <= '9')
+        n++;
     return n;
 }
 
@@ -285,7 +287,8 @@ const base_json *base_json_at(const base_json *array, uint32_t index)
 {
     if (!array || array->kind != JSON_ARRAY) return NULL;
     const base_json *e = array->first;
-    while (e && index--) e = e->next;
+    while (e && index--)
+        e = e->next;
     return e;
 }
 

@@ -5,19 +5,19 @@
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
-#include <stdbool.h>
 #include "base/bytes.h"
 #include "base/err.h"
+#include <stdbool.h>
 
 typedef enum { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT } base_json_kind;
 
 typedef struct base_json {
     base_json_kind kind;
     bool boolean;
-    uint32_t count;               /* array elements or object members */
-    const char *text;             /* string: decoded, NUL-terminated, may also contain NULs; number: its literal */
-    uint32_t size;                /* bytes in text */
-    const char *key;              /* member name, if the parent is an object */
+    uint32_t count;   /* array elements or object members */
+    const char *text; /* string: decoded, NUL-terminated, may also contain NULs; number: its literal */
+    uint32_t size;    /* bytes in text */
+    const char *key;  /* member name, if the parent is an object */
     uint32_t key_size;
     struct base_json *first, *next; /* children, siblings */
 } base_json;
@@ -32,8 +32,8 @@ void base_json_free(base_json_doc *doc);
 /* Lookups return NULL (or the fallback) when the node is NULL or of another kind, so that they nest. */
 const base_json *base_json_get(const base_json *object, const char *key);
 const base_json *base_json_at(const base_json *array, uint32_t index);
-const char *base_json_str(const base_json *node);          /* NULL unless a string without inner NULs */
-bool base_json_int(const base_json *node, int64_t *out);   /* false unless an integer that fits */
+const char *base_json_str(const base_json *node);        /* NULL unless a string without inner NULs */
+bool base_json_int(const base_json *node, int64_t *out); /* false unless an integer that fits */
 bool base_json_uint(const base_json *node, uint64_t *out);
 bool base_json_double(const base_json *node, double *out); /* false unless finite */
 

@@ -15,8 +15,8 @@ enum { MODEL_VERSION = 1, MODEL_ALIGN = 4096, MODEL_HEAD_FIXED = 32, MODEL_SECTI
 enum { MODEL_SECTION_PROGRAM = 1, MODEL_SECTION_VOCAB = 2, MODEL_SECTION_INFO = 3 };
 
 typedef struct base_model_head {
-    uint64_t head_bytes;    /* weights begin here */
-    uint64_t weights_bytes; /* 0: a vocabulary only */
+    uint64_t head_bytes;                   /* weights begin here */
+    uint64_t weights_bytes;                /* 0: a vocabulary only */
     base_span section[MODEL_SECTIONS_MAX]; /* by kind; {NULL, 0} if absent */
 } base_model_head;
 

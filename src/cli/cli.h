@@ -25,8 +25,8 @@ typedef struct cli_option {
 
 typedef struct cli_command {
     const char *name, *summary;
-    const char *operands; /* "FILE [TEXT]" */
-    const char *example;  /* one or more lines */
+    const char *operands;      /* "FILE [TEXT]" */
+    const char *example;       /* one or more lines */
     const cli_option *options; /* ends with a zero name */
     int operands_min, operands_max;
     int (*run)(int count, char **operands); /* exit status */
@@ -37,7 +37,8 @@ extern const cli_command cli_run, cli_logits, cli_tokenize, cli_bench, cli_pack,
 extern const cli_command *const cli_commands[]; /* ends with NULL */
 
 /* ---- options.c ---- */
-/* Fills the targets; operands are moved to the front of argv. Returns their number, or -1 after saying what is wrong. */
+/* Fills the targets; operands are moved to the front of argv. Returns their number, or -1 after saying what is wrong.
+ */
 int cli_parse(const cli_command *command, int argc, char **argv);
 void cli_help(const cli_command *command);
 
@@ -74,10 +75,15 @@ typedef struct cli_session_options {
 extern cli_session_options cli_session;
 #define CLI_SESSION_OPTIONS                                                                                            \
     {0, "threads", "N", "threads (default: one a CPU)", CLI_UINT, &cli_session.threads, 1, 256, NULL},                 \
-        {0, "context", "N", "positions to make room for (default: the model's, at most 4096)", CLI_UINT,               \
-         &cli_session.context, 1, 1 << 24, NULL},                                                                      \
-        {0, "device", "cpu|portable", "native kernels, or the capsule's own code (slower)", CLI_CHOICE,                \
-         &cli_session.device, 0, 0, NULL}
+        {0,        "context",                                                                                          \
+         "N",      "positions to make room for (default: the model's, at most 4096)",                                  \
+         CLI_UINT, &cli_session.context,                                                                               \
+         1,        1 << 24,                                                                                            \
+         NULL},                                                                                                        \
+    {                                                                                                                  \
+        0, "device", "cpu|portable", "native kernels, or the capsule's own code (slower)", CLI_CHOICE,                 \
+            &cli_session.device, 0, 0, NULL                                                                            \
+    }
 
 bool cli_same_file(const char *path, const char *other);
 wisp_status cli_open(wisp_capsule **capsule, const char *path, bool vocabulary_only, wisp_report *report) WISP_MUST_USE;

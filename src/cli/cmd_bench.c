@@ -28,7 +28,8 @@ typedef struct samples {
 
 static double rate(const wisp_json_value *root, const char *tokens, const char *ns)
 {
-    double count = wisp_json_double(wisp_json_get(root, tokens), 0), time = wisp_json_double(wisp_json_get(root, ns), 0);
+    double count = wisp_json_double(wisp_json_get(root, tokens), 0),
+           time = wisp_json_double(wisp_json_get(root, ns), 0);
     return time > 0 ? count * 1e9 / time : 0;
 }
 
@@ -42,7 +43,8 @@ static wisp_status one_round(const wisp_capsule *capsule, wisp_session *session,
     wisp_json *doc = NULL;
     unsigned threads = (unsigned)cli_session.threads;
     wisp_status status = wisp_measure_read(capsule, threads, READS_A_ROUND, &before, report);
-    cli_append(&request, "{\"object\":\"bench\",\"prefill\":%llu,\"generate\":%llu}", (unsigned long long)(prefill ? prefill : 1), /* generation begins with a token */
+    cli_append(&request, "{\"object\":\"bench\",\"prefill\":%llu,\"generate\":%llu}",
+               (unsigned long long)(prefill ? prefill : 1), /* generation begins with a token */
                (unsigned long long)generate);
     if (status == WISP_OK) status = cli_ask(session, request, &answer, &size, report);
     if (status == WISP_OK) status = wisp_measure_read(capsule, threads, READS_A_ROUND, &after, report);
@@ -107,7 +109,8 @@ static void print_samples(const samples *s, const wisp_session *session)
     if (generate) print_row("generation / reading", s->ratio, "");
 }
 
-/* A model of a short context is measured with what fits, unless sizes were asked for: then the engine says what is wrong. */
+/* A model of a short context is measured with what fits, unless sizes were asked for: then the engine says what is
+ * wrong. */
 static void fit_to_context(const wisp_capsule *capsule)
 {
     size_t size;
@@ -132,7 +135,8 @@ static int run(int count, char **operands)
     wisp_capsule *capsule = NULL;
     wisp_session *session = NULL;
     samples s = {0};
-    if (prefill + generate == 0) return cli_usage_error(&cli_bench, "nothing to measure: --prefill and --generate are 0");
+    if (prefill + generate == 0)
+        return cli_usage_error(&cli_bench, "nothing to measure: --prefill and --generate are 0");
     wisp_status status = cli_open(&capsule, operands[0], false, &report);
     if (status == WISP_OK) fit_to_context(capsule);
     if (status == WISP_OK) status = cli_start(&session, capsule, 0, &report);
@@ -151,6 +155,8 @@ static int run(int count, char **operands)
 }
 
 const cli_command cli_bench = {
-    "bench", "Measures prefill and generation, and plain reading of the weights in the same run", "FILE",
-    "  wisp bench model.wasm -p 512 -g 128 --threads 2", options, 1, 1, run,
+    "bench", "Measures prefill and generation, and plain reading of the weights in the same run",
+    "FILE",  "  wisp bench model.wasm -p 512 -g 128 --threads 2",
+    options, 1,
+    1,       run,
 };

@@ -54,6 +54,12 @@ static int run(int count, char **operands)
 }
 
 const cli_command cli_completion = {
-    "completion", "Prints a completion script for bash, zsh or fish", "SHELL",
-    "  source <(wisp completion bash)", options, 1, 1, run,
+    "completion",
+    "Prints a completion script for bash, zsh or fish",
+    "SHELL",
+    "  source <(wisp completion bash)",
+    options,
+    1,
+    1,
+    run,
 };

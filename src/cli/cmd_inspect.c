@@ -31,9 +31,9 @@ static void print_tensors(const wisp_json_value *tensors)
             snprintf(shape + strlen(shape), sizeof shape - strlen(shape), "%s%.20s", *shape ? " x " : "",
                      wisp_json_text(d));
         char line[200];
-        snprintf(line, sizeof line, "  %-36.60s %-5.12s %-9.12s %-18s %12.20s bytes", wisp_json_text(wisp_json_get(t, "name")),
-                 wisp_json_text(wisp_json_get(t, "type")), wisp_json_text(wisp_json_get(t, "layout")), shape,
-                 wisp_json_text(wisp_json_get(t, "size")));
+        snprintf(line, sizeof line, "  %-36.60s %-5.12s %-9.12s %-18s %12.20s bytes",
+                 wisp_json_text(wisp_json_get(t, "name")), wisp_json_text(wisp_json_get(t, "type")),
+                 wisp_json_text(wisp_json_get(t, "layout")), shape, wisp_json_text(wisp_json_get(t, "size")));
         cli_put_clean(stdout, line);
         putchar('\n');
     }
@@ -92,6 +92,8 @@ static int run(int count, char **operands)
 }
 
 const cli_command cli_inspect = {
-    "inspect", "Shows what a capsule holds: origin, engine, tensors, sizes, digests", "FILE",
-    "  wisp inspect model.wasm --check", options, 1, 1, run,
+    "inspect", "Shows what a capsule holds: origin, engine, tensors, sizes, digests",
+    "FILE",    "  wisp inspect model.wasm --check",
+    options,   1,
+    1,         run,
 };

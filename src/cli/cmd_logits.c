@@ -107,6 +107,8 @@ static int run(int count, char **operands)
 }
 
 const cli_command cli_logits = {
-    "logits", "Shows the logits after a text, and their digest: equal on every machine and device", "FILE",
-    "  wisp logits story.wasm -p \"Once upon a time\" --top 5 --greedy 16", options, 1, 1, run,
+    "logits", "Shows the logits after a text, and their digest: equal on every machine and device",
+    "FILE",   "  wisp logits story.wasm -p \"Once upon a time\" --top 5 --greedy 16",
+    options,  1,
+    1,        run,
 };

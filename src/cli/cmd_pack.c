@@ -19,16 +19,26 @@ static int run_pack(int count, char **operands)
     cli_progress progress;
     if (!output) return cli_usage_error(&cli_pack, "where to? -o FILE.wasm is missing");
     cli_progress_begin(&progress, "packing");
-    wisp_pack_options options = {.input = operands[0], .output = output, .name = name, .version = version,
-                                 .progress = cli_progress_step, .progress_context = &progress};
+    wisp_pack_options options = {.input = operands[0],
+                                 .output = output,
+                                 .name = name,
+                                 .version = version,
+                                 .progress = cli_progress_step,
+                                 .progress_context = &progress};
     wisp_status status = wisp_pack(&options, &report);
     cli_progress_end(&progress);
     return status == WISP_OK ? EXIT_DONE : cli_fail(&report);
 }
 
 const cli_command cli_pack = {
-    "pack", "Compiles a model and the engine into one capsule", "MODEL.gguf",
-    "  wisp pack model.gguf -o model.wasm", pack_options, 1, 1, run_pack,
+    "pack",
+    "Compiles a model and the engine into one capsule",
+    "MODEL.gguf",
+    "  wisp pack model.gguf -o model.wasm",
+    pack_options,
+    1,
+    1,
+    run_pack,
 };
 
 static const cli_option unpack_options[] = {
@@ -54,6 +64,12 @@ static int run_unpack(int count, char **operands)
 }
 
 const cli_command cli_unpack = {
-    "unpack", "Writes the GGUF that a capsule was made of, tensors bit for bit", "FILE.wasm",
-    "  wisp unpack model.wasm -o model.gguf", unpack_options, 1, 1, run_unpack,
+    "unpack",
+    "Writes the GGUF that a capsule was made of, tensors bit for bit",
+    "FILE.wasm",
+    "  wisp unpack model.wasm -o model.gguf",
+    unpack_options,
+    1,
+    1,
+    run_unpack,
 };

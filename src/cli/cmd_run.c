@@ -16,13 +16,15 @@ static bool seed_given, show_stats;
 
 static const cli_option options[] = {
     {'p', "prompt", "TEXT", "the text to continue", CLI_TEXT, &prompt, 0, 0, NULL},
-    {'f', "file", "FILE", "a file with the text (neither -p nor -f: standard input)", CLI_TEXT, &prompt_file, 0, 0, NULL},
+    {'f', "file", "FILE", "a file with the text (neither -p nor -f: standard input)", CLI_TEXT, &prompt_file, 0, 0,
+     NULL},
     {'n', "max", "N", "tokens to write at most (-1: until the model ends)", CLI_INT, &max_tokens, -1, INT32_MAX, NULL},
     {0, "temp", "T", "temperature; 0 is greedy (0.8)", CLI_REAL, &temperature, 0, 100, NULL},
     {0, "top-k", "K", "sample among the K likeliest tokens; 0: all (40)", CLI_INT, &top_k, 0, INT32_MAX, NULL},
     {0, "top-p", "P", "… among those that make up P of the probability (0.95)", CLI_REAL, &top_p, 0, 1, NULL},
     {0, "min-p", "P", "… among those at least P times as likely as the likeliest (0.05)", CLI_REAL, &min_p, 0, 1, NULL},
-    {0, "repeat-penalty", "R", "make recent tokens less likely; 1: off (1)", CLI_REAL, &repeat_penalty, 0.01, 100, NULL},
+    {0, "repeat-penalty", "R", "make recent tokens less likely; 1: off (1)", CLI_REAL, &repeat_penalty, 0.01, 100,
+     NULL},
     {0, "seed", "S", "the same seed gives the same text (default: random)", CLI_UINT, &seed, 0, 1.8446744073709552e19,
      &seed_given},
     CLI_SESSION_OPTIONS,
@@ -36,8 +38,7 @@ static char *read_prompt(size_t *size, wisp_report *report)
         *size = strlen(prompt);
         return strdup(prompt);
     }
-    if (!prompt_file && cli_is_terminal(STDIN_FILENO))
-        fprintf(stderr, "Type the text to continue; Ctrl-D ends it.\n");
+    if (!prompt_file && cli_is_terminal(STDIN_FILENO)) fprintf(stderr, "Type the text to continue; Ctrl-D ends it.\n");
     char *text = cli_read_all(prompt_file ? prompt_file : "-", size, report);
     /* The newline that an editor or the terminal puts at the end is not part of the prompt. */
     if (text && *size && text[*size - 1] == '\n') text[--*size] = 0;
@@ -92,13 +93,14 @@ static void print_stats(const wisp_session *session, const outcome *o, uint64_t 
     char guest[32], device[32], peak[32];
     wisp_session_get_stats(session, &s);
     uint32_t decoded = o->done.completion_tokens ? o->done.completion_tokens - 1 : 0;
-    fprintf(stderr,
-            "start %.1f ms, first text after %llu ms; prompt %u tokens at %.1f/s; text %u tokens at %.1f/s; %u threads; "
-            "seed %llu\nsandbox %s, device %s, peak resident %s (mapped weights included)\n",
-            (double)s.start_ns / 1e6, (unsigned long long)first_ms, o->done.prompt_tokens,
-            per_second(o->done.prompt_tokens, o->done.prefill_ns), o->done.completion_tokens,
-            per_second(decoded, o->done.decode_ns), s.threads, (unsigned long long)seed, cli_size(s.guest_bytes, guest),
-            cli_size(s.device_bytes, device), cli_size(s.peak_resident, peak));
+    fprintf(
+        stderr,
+        "start %.1f ms, first text after %llu ms; prompt %u tokens at %.1f/s; text %u tokens at %.1f/s; %u threads; "
+        "seed %llu\nsandbox %s, device %s, peak resident %s (mapped weights included)\n",
+        (double)s.start_ns / 1e6, (unsigned long long)first_ms, o->done.prompt_tokens,
+        per_second(o->done.prompt_tokens, o->done.prefill_ns), o->done.completion_tokens,
+        per_second(decoded, o->done.decode_ns), s.threads, (unsigned long long)seed, cli_size(s.guest_bytes, guest),
+        cli_size(s.device_bytes, device), cli_size(s.peak_resident, peak));
 }
 
 static wisp_status generate(wisp_capsule *capsule, const char *text, size_t size, uint64_t begin_ms,
@@ -106,9 +108,15 @@ static wisp_status generate(wisp_capsule *capsule, const char *text, size_t size
 {
     wisp_session *session = NULL;
     outcome o = {.report = report};
-    wisp_completion request = {.prompt = text, .prompt_size = size, .max_tokens = max_tokens,
-                               .temperature = temperature, .top_k = top_k, .top_p = top_p, .min_p = min_p,
-                               .repeat_penalty = repeat_penalty, .seed = seed};
+    wisp_completion request = {.prompt = text,
+                               .prompt_size = size,
+                               .max_tokens = max_tokens,
+                               .temperature = temperature,
+                               .top_k = top_k,
+                               .top_p = top_p,
+                               .min_p = min_p,
+                               .repeat_penalty = repeat_penalty,
+                               .seed = seed};
     wisp_status status = cli_start(&session, capsule, 0, report);
     if (status == WISP_OK) status = wisp_submit(session, &request, NULL, report);
     if (status == WISP_OK) status = wisp_run(session, on_event, &o, report);
@@ -145,6 +153,8 @@ static int run(int count, char **operands)
 }
 
 const cli_command cli_run = {
-    "run", "Runs a capsule or a GGUF: continues a text and streams it to standard output", "FILE",
-    "  wisp run story.wasm -p \"Once upon a time\" -n 100 --temp 0", options, 1, 1, run,
+    "run",   "Runs a capsule or a GGUF: continues a text and streams it to standard output",
+    "FILE",  "  wisp run story.wasm -p \"Once upon a time\" -n 100 --temp 0",
+    options, 1,
+    1,       run,
 };

@@ -29,8 +29,9 @@ static wisp_status tokenize(wisp_session *session, const char *text, size_t size
     char *request = NULL, *answer = NULL;
     wisp_json *doc = NULL;
     size_t answer_size;
-    cli_append(&request, "{\"object\":\"tokenize\",\"special\":%s,\"add_special\":%s,\"text\":",
-               no_special ? "false" : "true", no_special ? "false" : "true");
+    cli_append(&request,
+               "{\"object\":\"tokenize\",\"special\":%s,\"add_special\":%s,\"text\":", no_special ? "false" : "true",
+               no_special ? "false" : "true");
     cli_append_quoted(&request, text, size);
     cli_append(&request, "}");
     wisp_status status = cli_ask(session, request, &answer, &answer_size, report);
@@ -64,6 +65,12 @@ static int run(int count, char **operands)
 }
 
 const cli_command cli_tokenize = {
-    "tokenize", "Prints a text's token ids; without TEXT, of standard input", "FILE [TEXT]",
-    "  wisp tokenize story.wasm \"Once upon a time\"", options, 1, 2, run,
+    "tokenize",
+    "Prints a text's token ids; without TEXT, of standard input",
+    "FILE [TEXT]",
+    "  wisp tokenize story.wasm \"Once upon a time\"",
+    options,
+    1,
+    2,
+    run,
 };

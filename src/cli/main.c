@@ -6,16 +6,18 @@
 #include "cli/cli.h"
 
 const cli_command *const cli_commands[] = {
-    &cli_run,    &cli_pack,  &cli_inspect, &cli_unpack,     &cli_logits,
+    &cli_run,      &cli_pack,  &cli_inspect, &cli_unpack,     &cli_logits,
     &cli_tokenize, &cli_bench, &cli_doctor,  &cli_completion, NULL,
 };
 
 static int general_help(void)
 {
-    printf("Usage: wisp COMMAND [OPTIONS] …\nLanguage models as sandboxed, portable WebAssembly capsules.\n\nCommands:\n");
+    printf(
+        "Usage: wisp COMMAND [OPTIONS] …\nLanguage models as sandboxed, portable WebAssembly capsules.\n\nCommands:\n");
     for (const cli_command *const *c = cli_commands; *c; c++)
         printf("  %-12s %s\n", (*c)->name, (*c)->summary);
-    printf("\n`wisp COMMAND --help` explains one. Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n\nExample:\n"
+    printf("\n`wisp COMMAND --help` explains one. Exit status: 0 done, 1 failed, 2 wrong usage, 130 "
+           "interrupted.\n\nExample:\n"
            "  wisp pack model.gguf -o model.wasm && wisp run model.wasm -p \"Once upon a time\"\n");
     return EXIT_DONE;
 }
@@ -25,7 +27,8 @@ static bool is_help(const char *arg)
     return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
 }
 
-/* What was printed must have arrived, or the exit status would lie. A reader that went away wanted no more: no error. */
+/* What was printed must have arrived, or the exit status would lie. A reader that went away wanted no more: no error.
+ */
 static int check_output(int status)
 {
     errno = 0;

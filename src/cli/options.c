@@ -8,7 +8,8 @@
 static const cli_option *find_option(const cli_command *command, const char *name, size_t size)
 {
     for (const cli_option *o = command->options; o->name; o++)
-        if ((strlen(o->name) == size && memcmp(o->name, name, size) == 0) || (size == 1 && o->letter == *name)) return o;
+        if ((strlen(o->name) == size && memcmp(o->name, name, size) == 0) || (size == 1 && o->letter == *name))
+            return o;
     return NULL;
 }
 

@@ -39,6 +39,13 @@ wisp_status cli_open(wisp_capsule **capsule, const char *path, bool vocabulary_o
     return status;
 }
 
+static void watch(void *context, wisp_session *session)
+{
+    (void)context;
+    cli_watch_session(session);
+    if (session && cli_interrupted()) wisp_session_interrupt(session); /* before it could be watched */
+}
+
 wisp_status cli_start(wisp_session **session, wisp_capsule *capsule, uint32_t chunk, wisp_report *report)
 {
     wisp_session_options options = {
@@ -46,11 +53,9 @@ wisp_status cli_start(wisp_session **session, wisp_capsule *capsule, uint32_t ch
         .threads = (unsigned)cli_session.threads,
         .context_length = (uint32_t)cli_session.context,
         .chunk = chunk,
+        .created = watch,
     };
-    wisp_status status = wisp_session_new(session, capsule, &options, report);
-    if (status != WISP_OK) return status;
-    cli_watch_session(*session);
-    return cli_interrupted() ? fail(report, WISP_E_CANCELLED, "interrupted") : WISP_OK; /* while it started */
+    return wisp_session_new(session, capsule, &options, report);
 }
 
 char *cli_read_all(const char *path, size_t *size, wisp_report *report)

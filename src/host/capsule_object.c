@@ -69,8 +69,7 @@ static wisp_status open_model(wisp_capsule *c, const char *path, const wisp_open
 static wisp_status open_vocabulary(wisp_capsule *c, const os_map *model, const char *path, wisp_report *report)
 {
     base_buffer bytes = {0};
-    compile_options options = {
-        .engine = host_engine(), .engine_version = WISP_VERSION, .vocabulary_only = true};
+    compile_options options = {.engine = host_engine(), .engine_version = WISP_VERSION, .vocabulary_only = true};
     wisp_status status = compile_to_memory(&bytes, (base_span){model->data, model->size}, path, &options, report);
     if (status == WISP_OK && !(c->pages = os_pages(bytes.size, false)))
         status = base_fail(report, WISP_E_MEMORY, "%s: out of memory", path);

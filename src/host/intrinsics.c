@@ -82,9 +82,9 @@ static wisp_status dev_submit(void *device, wasm_instance *caller, wasm_value *v
 }
 
 static const wasm_host_function functions[] = {
-    {"wisp_dev_caps", "(i)i", dev_caps},       {"wisp_dev_weights", "(i)i", dev_weights},
-    {"wisp_dev_alloc", "(I)i", dev_alloc},     {"wisp_dev_free", "(i)", dev_free},
-    {"wisp_dev_write", "(iIii)i", dev_write},  {"wisp_dev_read", "(iIii)i", dev_read},
+    {"wisp_dev_caps", "(i)i", dev_caps},      {"wisp_dev_weights", "(i)i", dev_weights},
+    {"wisp_dev_alloc", "(I)i", dev_alloc},    {"wisp_dev_free", "(i)", dev_free},
+    {"wisp_dev_write", "(iIii)i", dev_write}, {"wisp_dev_read", "(iIii)i", dev_read},
     {"wisp_dev_submit", "(ii)i", dev_submit},
 };
 enum { FUNCTIONS = sizeof functions / sizeof *functions };

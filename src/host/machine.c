@@ -23,8 +23,9 @@ static void describe_cpu(describe_context *d)
     static const struct {
         unsigned bit;
         const char *name;
-    } names[] = {{OS_CPU_SSE41, "sse4.1"},        {OS_CPU_AVX2, "avx2"},         {OS_CPU_AVX512, "avx512"},
-                 {OS_CPU_AVX512_VNNI, "avx512-vnni"}, {OS_CPU_AVX_VNNI, "avx-vnni"}, {OS_CPU_SHA, "sha"},
+    } names[] = {{OS_CPU_SSE41, "sse4.1"},         {OS_CPU_AVX2, "avx2"},
+                 {OS_CPU_AVX512, "avx512"},        {OS_CPU_AVX512_VNNI, "avx512-vnni"},
+                 {OS_CPU_AVX_VNNI, "avx-vnni"},    {OS_CPU_SHA, "sha"},
                  {OS_CPU_NEON_DOTPROD, "dotprod"}, {OS_CPU_NEON_I8MM, "i8mm"}};
     char name[64], text[200] = "";
     unsigned features = os_cpu_features();
@@ -56,8 +57,9 @@ wisp_status wisp_describe(void (*line)(void *, const char *, const char *), void
     snprintf(text, sizeof text, "ABI %d, %u bytes", WISP_DEV_ABI, host_engine_size);
     line(context, "engine", text);
     void *reserved = os_reserve((size_t)8 << 30);
-    line(context, "address space", reserved ? "8 GiB can be reserved: sandbox memory stays in place"
-                                            : "limited: sandbox memory is moved when it grows");
+    line(context, "address space",
+         reserved ? "8 GiB can be reserved: sandbox memory stays in place"
+                  : "limited: sandbox memory is moved when it grows");
     os_release(reserved, (size_t)8 << 30);
     snprintf(text, sizeof text, "%d threads, context 4096 by default", OS_POOL_THREADS_MAX);
     line(context, "limits", text);

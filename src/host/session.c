@@ -30,7 +30,7 @@ struct wisp_session {
     int32_t active;
     waiting_event *first, **last; /* read while looking for another one */
     size_t waiting_bytes;
-    waiting_event *current;       /* what the last wisp_poll returned */
+    waiting_event *current; /* what the last wisp_poll returned */
     base_json_doc *current_doc;
     uint64_t start_ns;
 };
@@ -42,7 +42,8 @@ static wisp_status explain_trap(const wasm_trap *trap, wisp_status status, wisp_
     if (status != WISP_E_TRAP) return status;
     char where[200] = "";
     if (trap->frame_count && trap->frames[0].name.size)
-        snprintf(where, sizeof where, " in %.*s", (int)(trap->frames[0].name.size < 120 ? trap->frames[0].name.size : 120),
+        snprintf(where, sizeof where, " in %.*s",
+                 (int)(trap->frames[0].name.size < 120 ? trap->frames[0].name.size : 120),
                  (const char *)trap->frames[0].name.data);
     base_report_clear(report);
     return base_fail(report, status, "the capsule trapped: %s%s", trap->reason, where);
@@ -94,11 +95,11 @@ static wisp_status fetch_event(wisp_session *s, bool *more, wisp_report *report)
     const uint8_t *head = wasm_memory_at(s->instance, (uint32_t)address, sizeof size);
     if (head) memcpy(&size, head, sizeof size);
     const bool room = head && size <= EVENT_MAX && s->waiting_bytes <= WAITING_MAX;
-    const uint8_t *text = room ? wasm_memory_at(s->instance, (uint64_t)(uint32_t)address + 4, size)
-                                                    : NULL;
+    const uint8_t *text = room ? wasm_memory_at(s->instance, (uint64_t)(uint32_t)address + 4, size) : NULL;
     if (!text) {
         s->dead = true;
-        return base_fail(report, WISP_E_TRAP, "the capsule's engine gave events that are too long or outside its memory");
+        return base_fail(report, WISP_E_TRAP,
+                         "the capsule's engine gave events that are too long or outside its memory");
     }
     waiting_event *e = base_alloc(sizeof *e + size + 1);
     if (!e) return base_fail(report, WISP_E_MEMORY, "out of memory for an event");
@@ -206,7 +207,9 @@ wisp_status wisp_submit(wisp_session *s, const wisp_completion *c, uint32_t *id,
     const struct {
         const char *name;
         double value;
-    } numbers[] = {{"temperature", c->temperature}, {"top_p", c->top_p}, {"min_p", c->min_p},
+    } numbers[] = {{"temperature", c->temperature},
+                   {"top_p", c->top_p},
+                   {"min_p", c->min_p},
                    {"repetition_penalty", c->repeat_penalty}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         base_putf(&json, ",\"%s\":", numbers[i].name);
@@ -255,8 +258,8 @@ static wisp_status find_exports(wisp_session *s, wisp_report *report)
         wasm_func **func;
         uint32_t params, results;
     } exports[] = {
-        {"wisp_alloc", &s->alloc, 1, 1},   {"wisp_free", &s->free, 1, 0},   {"wisp_init", &s->init, 2, 1},
-        {"wisp_submit", &s->submit, 2, 1}, {"wisp_step", &s->step, 0, 1},   {"wisp_next_event", &s->next_event, 0, 1},
+        {"wisp_alloc", &s->alloc, 1, 1},   {"wisp_free", &s->free, 1, 0}, {"wisp_init", &s->init, 2, 1},
+        {"wisp_submit", &s->submit, 2, 1}, {"wisp_step", &s->step, 0, 1}, {"wisp_next_event", &s->next_event, 0, 1},
         {"wisp_cancel", &s->cancel, 1, 1},
     };
     for (size_t i = 0; i < sizeof exports / sizeof *exports; i++) {
@@ -267,8 +270,8 @@ static wisp_status find_exports(wisp_session *s, wisp_report *report)
             fits = type->params[p] == WASM_I32;
         for (uint32_t r = 0; fits && r < type->result_count; r++)
             fits = type->results[r] == WASM_I32;
-        if (!fits) return base_fail(report, WISP_E_UNSUPPORTED, "the capsule's engine has no %s as expected",
-                                    exports[i].name);
+        if (!fits)
+            return base_fail(report, WISP_E_UNSUPPORTED, "the capsule's engine has no %s as expected", exports[i].name);
         *exports[i].func = func;
     }
     return WISP_OK;
@@ -311,6 +314,7 @@ static wisp_status start(wisp_session *s, const wisp_session_options *options, w
     BASE_TRY(explain_trap(&trap, wasm_instance_new(&s->instance, s->store, s->capsule->module, &imports, &trap, report),
                           report));
     if (options->device == WISP_DEVICE_CPU) BASE_TRY(start_device(s, options, report));
+    if (options->created) options->created(options->created_context, s);
     BASE_TRY(explain_trap(&trap, wasm_instance_start(s->instance, &trap, report), report));
     BASE_TRY(find_exports(s, report));
     return start_engine(s, options, report);
@@ -326,8 +330,10 @@ wisp_status wisp_session_new(wisp_session **result, wisp_capsule *capsule, const
     if (!s) return base_fail(report, WISP_E_MEMORY, "out of memory");
     s->capsule = capsule;
     s->last = &s->first;
-    wisp_status status = start(s, options ? options : &defaults, report);
+    if (!options) options = &defaults;
+    wisp_status status = start(s, options, report);
     if (status != WISP_OK) {
+        if (options->created) options->created(options->created_context, NULL);
         wisp_session_free(s);
         return status;
     }

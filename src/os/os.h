@@ -2,10 +2,10 @@
  * One implementation file per platform and topic (posix_*.c, linux_*.c, x86_cpu.c); no #ifdef elsewhere. */
 #ifndef OS_OS_H
 #define OS_OS_H
+#include "base/err.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "base/err.h"
 
 /* ---- files and maps ---- */
 typedef struct os_map {
@@ -27,11 +27,11 @@ typedef struct os_output os_output;
 wisp_status os_output_open(os_output **out, const char *path, wisp_report *report) WISP_MUST_USE;
 wisp_status os_output_write(os_output *out, const void *data, size_t size, wisp_report *report) WISP_MUST_USE;
 /* Overwrites bytes already written (a header known only at the end). */
-wisp_status os_output_write_at(os_output *out, uint64_t offset, const void *data, size_t size, wisp_report *report)
-    WISP_MUST_USE;
+wisp_status os_output_write_at(os_output *out, uint64_t offset, const void *data, size_t size,
+                               wisp_report *report) WISP_MUST_USE;
 uint64_t os_output_offset(const os_output *out);
 wisp_status os_output_commit(os_output *out, wisp_report *report) WISP_MUST_USE; /* frees `out` in any case */
-void os_output_abort(os_output *out);                                           /* NULL is allowed */
+void os_output_abort(os_output *out);                                            /* NULL is allowed */
 /* Removes the temporary file of every output still open; async-signal-safe (for SIGINT handlers). */
 void os_output_abort_all(void);
 
@@ -46,8 +46,8 @@ bool os_stat(const char *path, os_file_info *info);
 /* ---- address space ---- */
 /* Reserves without committing; NULL if the system refuses (ulimit -v, sanitizers): callers have another way. */
 void *os_reserve(size_t size);
-bool os_commit(void *address, size_t size);   /* readable, writable, zero; page-aligned */
-void os_release(void *address, size_t size);  /* the whole reservation */
+bool os_commit(void *address, size_t size);  /* readable, writable, zero; page-aligned */
+void os_release(void *address, size_t size); /* the whole reservation */
 size_t os_page_size(void);
 /* Zeroed pages; `huge` asks for transparent huge pages. NULL on failure. os_release() frees. */
 void *os_pages(size_t size, bool huge);
@@ -60,7 +60,7 @@ void os_thread_join(os_thread *thread);
 void os_wait(const uint32_t *word, uint32_t expected);
 void os_wake_all(const uint32_t *word);
 void os_yield(void);
-unsigned os_cpu_count(void); /* CPUs this process may run on */
+unsigned os_cpu_count(void);       /* CPUs this process may run on */
 void os_thread_fail_after(long n); /* fault injection (tests), as base_mem_fail_after */
 
 /* ---- time, entropy ---- */
@@ -73,7 +73,7 @@ uint64_t os_physical_memory_bytes(void);
 /* ---- CPU ---- */
 enum {
     OS_CPU_SSE41 = 1 << 0,
-    OS_CPU_AVX2 = 1 << 1, /* with FMA, F16C and BMI2 */
+    OS_CPU_AVX2 = 1 << 1,   /* with FMA, F16C and BMI2 */
     OS_CPU_AVX512 = 1 << 2, /* F, BW, DQ, VL */
     OS_CPU_AVX512_VNNI = 1 << 3,
     OS_CPU_AVX_VNNI = 1 << 4,

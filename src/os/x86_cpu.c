@@ -32,8 +32,7 @@ unsigned os_cpu_features(void)
     bool f16c_fma = all(c, bit_F16C | bit_FMA);
     uint64_t saved = c & bit_OSXSAVE ? xgetbv0() : 0;
     unsigned b7 = 0, c7 = 0, d7 = 0, a71 = 0, unused;
-    if (__get_cpuid_count(7, 0, &a, &b7, &c7, &d7) && a >= 1)
-        __get_cpuid_count(7, 1, &a71, &unused, &unused, &unused);
+    if (__get_cpuid_count(7, 0, &a, &b7, &c7, &d7) && a >= 1) __get_cpuid_count(7, 1, &a71, &unused, &unused, &unused);
     if (b7 & (1u << 29)) features |= OS_CPU_SHA;
     if ((saved & 6) == 6 && f16c_fma && all(b7, bit_AVX2 | bit_BMI2)) {
         features |= OS_CPU_AVX2;
