@@ -1,10 +1,13 @@
 /* base and os: the reader of untrusted bytes, JSON, SHA-256, allocation, output files, the thread pool. */
-#include <cmocka.h>
-#include <math.h>
+/* what cmocka.h needs comes first */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,13 @@
 /* include/wisp as an embedder uses it: the model in the box packed, run, cancelled, interrupted; misuse and failing
  * allocation give errors, not crashes. */
-#include <cmocka.h>
+/* what cmocka.h needs comes first */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
