@@ -666,6 +666,7 @@ static void scratch_of_a_large_model(void **state)
     fixture_u32(&f, "llama.feed_forward_length", 5632);
     fixture_u32(&f, "llama.attention.head_count", 32);
     fixture_u32(&f, "llama.attention.head_count_kv", 4);
+    fixture_f32(&f, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
     put_shape(&f, &offset, "token_embd.weight", 2, 2048, 32000);
     put_shape(&f, &offset, "output_norm.weight", 0, 2048, 0);
     for (int i = 0; i < 2; i++) {
