@@ -44,7 +44,9 @@ static void read_parameters(llama *m)
     if (value_dim != m->head_dim)
         return compile_fail(b, WISP_E_UNSUPPORTED, "keys of %u and values of %u elements", (unsigned)m->head_dim,
                             (unsigned)value_dim);
-    if (m->heads % m->kv_heads || m->rope_dim % 2 || !(m->epsilon > 0))
+    if (!(m->epsilon > 0))
+        return compile_fail(b, WISP_E_INPUT, "attention.layer_norm_rms_epsilon is missing or not above 0");
+    if (m->heads % m->kv_heads || m->rope_dim % 2)
         return compile_fail(b, WISP_E_INPUT, "impossible attention: %u heads, %u key/value heads, %u rotary dimensions",
                             (unsigned)m->heads, (unsigned)m->kv_heads, (unsigned)m->rope_dim);
     m->attention_scale = (float)(1 / sqrt((double)m->head_dim));
