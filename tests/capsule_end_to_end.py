@@ -148,7 +148,10 @@ def family(folder):
     expand = SHARED / "models" / "arch" / "expand.py"
     names = ["llama", "llama-tied", "llama3-ropefreqs"]
     for kind in ("f32", "f16", "bf16"):
-        made = subprocess.run([sys.executable, expand, "--type", kind, folder, *names], capture_output=True, text=True)
+        for interpreter in (sys.executable, "/usr/bin/python3"):  # Debian's has python3-numpy, another may not
+            made = subprocess.run([interpreter, expand, "--type", kind, folder, *names], capture_output=True, text=True)
+            if made.returncode == 0:
+                break
         if made.returncode:
             print("SKIP models/arch: expand.py does not run here (python3-numpy missing?)")
             return
