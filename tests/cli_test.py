@@ -124,21 +124,22 @@ def outputs(folder):
         for command in (["doctor"], ["inspect", out, "--json"], ["run", out, "-p", "Once", "-n", "4"], ["--version"]):
             result = subprocess.run([WISP, *command], stdout=full, stderr=subprocess.PIPE, text=True)
             check(result.returncode == 1 and "standard output" in result.stderr, f"{command} to a full device")
-    interrupt(out)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        interrupt(out, number)
     prompts(out, folder)
 
 
-def interrupt(capsule):
-    """Ctrl-C ends a run at once, and its output stays whole."""
+def interrupt(capsule, number):
+    """A signal ends a run at once, and its output stays whole."""
     process = subprocess.Popen([WISP, "run", capsule, "-p", "Once", "--device", "portable", "--context", "512"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.read(1)
     begin = time.monotonic()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    check(process.returncode == 130, f"Ctrl-C: exit {process.returncode}, {errors!r}")
-    check(time.monotonic() - begin < 5, "Ctrl-C: ends soon")
-    check(errors == b"", f"Ctrl-C: says nothing: {errors!r}")
+    check(process.returncode == 130, f"{number}: exit {process.returncode}, {errors!r}")
+    check(time.monotonic() - begin < 5, f"{number}: ends soon")
+    check(errors == b"", f"{number}: says nothing: {errors!r}")
 
 
 def prompts(capsule, folder):

@@ -5,8 +5,7 @@
 #include "compile/arch/arch.h"
 
 typedef struct yarn {
-    double low, high;   /* pairs before `low` keep their angle, pairs from `high` on are interpolated */
-    double interpolate; /* 1 / scaling factor */
+    double low, high; /* pairs before `low` keep their angle, pairs from `high` on are interpolated */
 } yarn;
 
 /* YaRN (arXiv 2309.00071, §3.2): the pair that turns `turns` times over the original context. */
@@ -15,7 +14,7 @@ static double pair_of(double turns, uint32_t dims, double base, double context)
     return dims * log(context / (turns * 2 * M_PI)) / (2 * log(base));
 }
 
-static yarn read_yarn(compile_builder *b, uint32_t dims, double base, double factor)
+static yarn read_yarn(compile_builder *b, uint32_t dims, double base)
 {
     uint32_t context = compile_uint_or(b, "context_length", 0, 0, UINT32_MAX);
     context = compile_uint_or(b, "rope.scaling.original_context_length", context, 1, UINT32_MAX);
@@ -25,7 +24,7 @@ static yarn read_yarn(compile_builder *b, uint32_t dims, double base, double fac
         compile_fail(b, WISP_E_INPUT, "key '%s.rope.scaling': impossible YaRN parameters", b->architecture);
     if (b->status) return (yarn){0};
     double low = floor(pair_of(fast, dims, base, context)), high = ceil(pair_of(slow, dims, base, context));
-    return (yarn){fmax(low, 0), fmin(high, dims - 1), 1 / factor};
+    return (yarn){fmax(low, 0), fmin(high, dims - 1)};
 }
 
 /* How much of a pair's angle is kept, in [0, 1]. */
@@ -81,7 +80,7 @@ wisp_view compile_rope_frequencies(compile_builder *b, uint32_t dims, float *sca
     if (!b->status && base <= 0)
         compile_fail(b, WISP_E_INPUT, "key '%s.rope.freq_base': not positive", b->architecture);
     if (is_yarn) {
-        y = read_yarn(b, dims, base, factor);
+        y = read_yarn(b, dims, base);
         mscale = compile_float_or(b, "rope.scaling.attn_factor", 1) * (1 + 0.1 * log(factor));
     }
     double *angles = compile_keep(b, dims / 2 * sizeof *angles);

@@ -6,7 +6,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 /* The statements for t = 0 … T - 1, unrolled by the preprocessor: with constant indices the compiler keeps arrays of
- * accumulators in registers (a loop left them in memory: 20 % slower). */
+ * accumulators in registers (gcc left the arrays of a loop in memory). */
 #define WITH_T(n, T, ...)                                                                                              \
     if ((T) > (n)) {                                                                                                   \
         enum { t = (n) };                                                                                              \
