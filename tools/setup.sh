@@ -18,6 +18,9 @@ ninja-build: the build
 pkg-config: finds libraries
 python3: build scripts and tests
 libcmocka-dev: unit tests
+llvm-19-dev: native code ahead of time (used while compiling only)
+libsodium-dev: signatures
+minisign: another implementation of detached signatures, for the tests
 qemu-user: kernel tests on older CPU models
 python3-numpy: expands the random test models
 unicode-data: general categories for the pre-tokenizers
