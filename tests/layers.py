@@ -35,9 +35,13 @@ def check(root):
         if len(lines) > 1000 and relative not in EXCEPTIONS_LONG:
             errors.append(f"{relative}: {len(lines)} lines (at most 1,000)")
         for number, line in enumerate(lines, 1):
+            if re.match(r'\s*#\s*include\s*[<"]llvm', line) and not relative.startswith("src/wasm/native/"):
+                errors.append(f"{relative}:{number}: only src/wasm/native/ may include LLVM")
             match = re.match(r'\s*#\s*include\s*"([^"]+)"', line)
             if not match:
                 continue
+            if match.group(1).startswith("wasm/native/") and not relative.startswith("src/wasm/native/"):
+                errors.append(f"{relative}:{number}: native/ is a program of its own: nothing else may include {match.group(1)}")
             target = match.group(1)
             to = target.split("/")[0]
             if "/" not in target:

@@ -158,9 +158,11 @@ struct wasm_func {
     wasm_instance *instance; /* NULL: made by wasm_func_new */
     wasm_store *store;
     const wasm_functype *type;
-    uint32_t type_id;       /* of the store: equal types have equal ids */
-    uint32_t index;         /* in its module */
-    struct wasm_func *next; /* those made by wasm_func_new */
+    uint32_t type_id;                           /* of the store: equal types have equal ids */
+    uint32_t index;                             /* in its module */
+    const void *native;                         /* its code (native_abi.h); NULL: none */
+    struct wasm_native_context *native_context; /* NULL where native is */
+    struct wasm_func *next;                     /* those made by wasm_func_new */
 };
 
 struct wasm_memory {
@@ -215,7 +217,9 @@ struct wasm_instance {
     wasm_refs *elems;
     uint64_t *data_sizes; /* 0 once dropped */
     wasm_func *own_funcs;
-    wasm_func constants; /* the "function" whose frame evaluates constant expressions */
+    wasm_func constants;                /* the "function" whose frame evaluates constant expressions */
+    struct wasm_native_context *native; /* NULL: interpreted */
+    const struct wasm_native_code *native_code;
     struct wasm_instance *next;
 };
 
