@@ -10,7 +10,7 @@
 #include <time.h>
 
 static void setup(void);
-static uint32_t run(void);
+static __attribute__((noinline)) uint32_t run(void); /* engines replace functions when they are called */
 
 static uint64_t now_ns(void)
 {

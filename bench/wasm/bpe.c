@@ -2,7 +2,7 @@
  */
 #include "bench.h"
 
-enum { SLOTS = 1 << 14, MERGES = 6000, WORDS = 6000, WORD_MAX = 16 };
+enum { SLOTS = 1 << 14, MERGES = 6000, WORDS = 1000, WORD_MAX = 16 };
 static struct {
     uint32_t left, right, rank, merged;
 } table[SLOTS];
