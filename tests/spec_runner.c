@@ -294,6 +294,7 @@ static void invoke(wasm_func *func, const base_json *action, outcome *out)
     const wasm_functype *type = wasm_func_type(func);
     out->count = type->result_count;
     out->status = wasm_call(func, args, count, out->values, out->count, &out->trap, &out->report);
+    out->skip = out->status == WISP_E_UNSUPPORTED;
 }
 
 static void act(script *s, const base_json *action, outcome *out)

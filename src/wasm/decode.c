@@ -72,10 +72,7 @@ wisp_status wasm_decode_heap_type(wasm_decoder *d, wasm_type *out)
     }
     if (v < -64) return wasm_decode_fail(d, "malformed heap type");
     uint32_t byte = (uint32_t)(v & 0x7f);
-    if (byte >= 0x69 && byte <= 0x74 && byte != 0x70 && byte != 0x6f)
-        return base_fail(d->report, WISP_E_UNSUPPORTED, "wasm: byte %zu: heap type 0x%x of a proposal not supported",
-                         base_offset(&d->r), byte);
-    if (byte != 0x70 && byte != 0x6f) return wasm_decode_fail(d, "malformed heap type");
+    if (byte < 0x69 || byte > 0x74) return wasm_decode_fail(d, "malformed heap type");
     *out = WASM_REF | WASM_REF_ABSTRACT | byte;
     return WISP_OK;
 }

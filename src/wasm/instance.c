@@ -134,15 +134,6 @@ static wasm_type store_type(const wasm_instance *instance, wasm_type type)
     return (type & ~0xffffffu) | instance->type_ids[type & 0xffffff];
 }
 
-static bool store_type_matches(wasm_type sub, wasm_type super)
-{
-    if (sub == super) return true;
-    if (!wasm_type_is_ref(sub) || !wasm_type_is_ref(super)) return false;
-    if ((sub & WASM_REF_NULL) && !(super & WASM_REF_NULL)) return false;
-    if ((sub | WASM_REF_NULL) == (super | WASM_REF_NULL)) return true;
-    return !(sub & WASM_REF_ABSTRACT) && (super & WASM_REF_ABSTRACT) && (super & 0xff) == 0x70;
-}
-
 static wisp_status bind_extern(wasm_instance *instance, const wasm_import_info *import, wasm_extern value,
                                wisp_report *report)
 {
@@ -152,7 +143,7 @@ static wisp_status bind_extern(wasm_instance *instance, const wasm_import_info *
     bool ok = false;
     switch (value.kind) {
     case WASM_FUNC:
-        ok = value.func->type_id == instance->type_ids[m->funcs[i]];
+        ok = wasm_store_type_is(instance->store, value.func->type_id, instance->type_ids[m->funcs[i]]);
         instance->funcs[i] = value.func;
         break;
     case WASM_TABLE:
@@ -167,7 +158,7 @@ static wisp_status bind_extern(wasm_instance *instance, const wasm_import_info *
     case WASM_GLOBAL: {
         wasm_type wanted = store_type(instance, m->globals[i].type);
         ok = value.global->is_mutable == m->globals[i].is_mutable &&
-             (m->globals[i].is_mutable ? value.global->type == wanted : store_type_matches(value.global->type, wanted));
+             (m->globals[i].is_mutable ? value.global->type == wanted : wasm_type_matches(value.global->type, wanted));
         instance->globals[i] = value.global;
         break;
     }

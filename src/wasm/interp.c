@@ -393,6 +393,17 @@ op_unreachable:
     TRAP(UNREACHABLE);
 op_nop:
     NEXT;
+op_throw: /* exceptions and typed references */
+op_throw_ref:
+op_try_table:
+op_call_ref:
+op_return_call_ref:
+op_ref_as_non_null:
+op_br_on_null:
+op_br_on_non_null:
+    memcpy(S->reason, "not supported yet", sizeof "not supported yet");
+    status = WISP_E_UNSUPPORTED;
+    goto failed;
 op_block:
 op_loop:
     SKIP(skip_block_type_nocheck);
@@ -487,7 +498,7 @@ op_return_call_indirect : {
     if (WASM_UNLIKELY(index >= table->size)) TRAP(UNDEFINED);
     callee = table->items[index];
     if (WASM_UNLIKELY(!callee)) TRAP(UNINITIALIZED);
-    if (WASM_UNLIKELY(callee->type_id != type_id)) TRAP(SIGNATURE);
+    if (WASM_UNLIKELY(!wasm_store_type_is(S, callee->type_id, type_id))) TRAP(SIGNATURE);
     if (tail) goto do_tail_call;
     goto do_call;
 }

@@ -279,6 +279,12 @@ typedef enum wasm_trap_kind {
 /* wasm_store.c */
 uint32_t wasm_intern_type(wasm_store *store, const wasm_functype *type,
                           const uint32_t *ids); /* WASM_NO_INDEX: memory */
+/* core §3.3.8, on ids of the store: is every value of type `sub` one of type `super`? What call_indirect asks. */
+bool wasm_store_type_is_slow(const wasm_store *store, uint32_t sub, uint32_t super);
+static inline bool wasm_store_type_is(const wasm_store *store, uint32_t sub, uint32_t super)
+{
+    return sub == super || wasm_store_type_is_slow(store, sub, super);
+}
 wisp_status wasm_func_make(wasm_func *out, wasm_store *store, const char *signature, wasm_host_fn fn, void *context,
                            wisp_report *report);
 wisp_status wasm_trap_raise(wasm_store *store, wasm_trap_kind kind);

@@ -147,6 +147,16 @@ EXTADD(u16x8, u8x16, 8)
 EXTADD(i32x4, i16x8, 4)
 EXTADD(u32x4, u16x8, 4)
 
+/* core §4.3.6 ivdotsat: the pair's sum saturates (128 * 128 twice does not fit). */
+static inline v128 wasm_dot_sat_i16x8(v128 va, v128 vb)
+{
+    i8x16 a = (i8x16)va, b = (i8x16)vb;
+    i16x8 r = {0};
+    FOR_LANES(8)
+    r[i] = (int16_t)wasm_clamp(a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1], INT16_MIN, INT16_MAX);
+    return (v128)r;
+}
+
 static inline v128 wasm_dot_i32x4(v128 a, v128 b)
 {
     v128 low = (v128)((i32x4)wasm_extend_low_i32x4(a) * (i32x4)wasm_extend_low_i32x4(b));

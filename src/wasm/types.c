@@ -95,6 +95,46 @@ void wasm_canonicalize_type(wasm_module *m, uint32_t index, uint32_t *slots, siz
     slots[at] = index + 1;
 }
 
+enum { /* core §5.3.3: the bytes of abstract heap types; 0 is below all of them */
+       HEAP_BOTTOM = 0,
+       HEAP_EXN = 0x69,
+       HEAP_ARRAY,
+       HEAP_STRUCT,
+       HEAP_I31,
+       HEAP_EQ,
+       HEAP_ANY,
+       HEAP_EXTERN,
+       HEAP_FUNC,
+       HEAP_NONE,
+       HEAP_NOEXTERN,
+       HEAP_NOFUNC,
+       HEAP_NOEXN,
+};
+
+/* core §3.3.3, among abstract heap types */
+static bool abstract_matches(uint32_t sub, uint32_t super)
+{
+    if (sub == super || sub == HEAP_BOTTOM) return true;
+    switch (super) {
+    case HEAP_ANY:
+        return sub == HEAP_EQ || (sub >= HEAP_ARRAY && sub <= HEAP_I31) || sub == HEAP_NONE;
+    case HEAP_EQ:
+        return (sub >= HEAP_ARRAY && sub <= HEAP_I31) || sub == HEAP_NONE;
+    case HEAP_I31:
+    case HEAP_STRUCT:
+    case HEAP_ARRAY:
+        return sub == HEAP_NONE;
+    case HEAP_FUNC:
+        return sub == HEAP_NOFUNC;
+    case HEAP_EXTERN:
+        return sub == HEAP_NOEXTERN;
+    case HEAP_EXN:
+        return sub == HEAP_NOEXN;
+    default:
+        return false;
+    }
+}
+
 bool wasm_type_matches(wasm_type sub, wasm_type super)
 {
     if (sub == super) return true;
@@ -102,9 +142,9 @@ bool wasm_type_matches(wasm_type sub, wasm_type super)
     if ((sub & WASM_REF_NULL) && !(super & WASM_REF_NULL)) return false;
     bool sub_abstract = sub & WASM_REF_ABSTRACT, super_abstract = super & WASM_REF_ABSTRACT;
     uint32_t from = sub & 0xffffff, to = super & 0xffffff;
-    if (sub_abstract && super_abstract) return from == to;
-    if (super_abstract) return to == 0x70; /* every defined type is a function type */
-    return !sub_abstract && from == to;
+    if (sub_abstract && super_abstract) return abstract_matches(from, to);
+    if (super_abstract) return to == HEAP_FUNC; /* every defined type is a function type */
+    return sub_abstract ? from == HEAP_BOTTOM || from == HEAP_NOFUNC : from == to;
 }
 
 const char *wasm_type_name(wasm_type type, char out[16])
@@ -126,6 +166,8 @@ const char *wasm_type_name(wasm_type type, char out[16])
         return "funcref";
     case WASM_EXTERNREF:
         return "externref";
+    case WASM_EXNREF:
+        return "exnref";
     default:
         snprintf(out, 16, "(ref %x)", (unsigned)type & 0xffffff);
         return out;

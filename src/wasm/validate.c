@@ -4,7 +4,7 @@
 
 #include "wasm/validator.h"
 
-enum { BLOCK = 0x02, LOOP = 0x03, IF = 0x04, ELSE = 0x05 };
+enum { BLOCK = 0x02, LOOP = 0x03, IF = 0x04, ELSE = 0x05, TRY_TABLE = 0x1f };
 
 static wisp_status out_of_memory(wasm_validator *v)
 {
@@ -37,6 +37,13 @@ wisp_status wasm_pop(wasm_validator *v, wasm_type *out)
     }
     *out = v->operands[--v->operand_count];
     return WISP_OK;
+}
+
+wisp_status wasm_pop_ref(wasm_validator *v, wasm_type *out)
+{
+    BASE_TRY(wasm_pop(v, out));
+    if (*out == WASM_BOTTOM) *out = WASM_BOTTOM_REF;
+    return wasm_type_is_ref(*out) ? WISP_OK : wasm_decode_fail(v->d, "type mismatch: no reference");
 }
 
 wisp_status wasm_pop_type(wasm_validator *v, wasm_type type)
@@ -200,6 +207,44 @@ static wisp_status read_block_type(wasm_validator *v, wasm_control *c)
     return WISP_OK;
 }
 
+static wisp_status read_label(wasm_validator *v, uint32_t *depth)
+{
+    return wasm_read_index(v, (uint32_t)v->control_count, "label", depth);
+}
+
+/* One catch clause: what it carries must fit its label (core §3.4.1 catch). */
+static wisp_status check_catch(wasm_validator *v)
+{
+    wasm_decoder *d = v->d;
+    uint32_t tag = 0, depth, count, given = 0;
+    uint8_t kind = base_read_u8(&d->r);
+    BASE_TRY(wasm_decode_check(d));
+    if (kind > 3) return wasm_decode_fail(d, "malformed catch clause");
+    const wasm_functype *type = NULL;
+    if (kind < 2) {
+        BASE_TRY(wasm_read_index(v, d->m->tag_count, "tag", &tag));
+        type = &d->m->types[d->m->tags[tag]];
+        given = type->param_count;
+    }
+    BASE_TRY(read_label(v, &depth));
+    const wasm_type *wanted = label_of(&v->controls[v->control_count - 1 - depth], &count);
+    bool fits = count == given + (kind & 1);
+    for (uint32_t i = 0; fits && i < given; i++)
+        fits = wasm_type_matches(type->params[i], wanted[i]);
+    if (fits && kind & 1) fits = wasm_type_matches(WASM_EXNREF & ~(wasm_type)WASM_REF_NULL, wanted[given]);
+    return fits ? WISP_OK : wasm_decode_fail(d, "type mismatch in a catch clause");
+}
+
+static wisp_status read_catches(wasm_validator *v)
+{
+    uint32_t count = base_read_leb_u32(&v->d->r);
+    BASE_TRY(wasm_decode_check(v->d));
+    if (!base_can_hold(&v->d->r, count, 2)) return wasm_decode_fail(v->d, "length out of bounds");
+    for (uint32_t i = 0; i < count; i++)
+        BASE_TRY(check_catch(v));
+    return WISP_OK;
+}
+
 static wisp_status begin_block(wasm_validator *v, uint8_t opcode)
 {
     wasm_control c = {.opcode = opcode};
@@ -212,6 +257,7 @@ static wisp_status begin_block(wasm_validator *v, uint8_t opcode)
     uint32_t count;
     const wasm_type *params = params_of(&c, &count);
     BASE_TRY(wasm_pop_list(v, params, count));
+    if (opcode == TRY_TABLE) BASE_TRY(read_catches(v)); /* their labels count from outside */
     BASE_TRY(push_control(v, &c));
     top(v)->otherwise = index;
     return WISP_OK;
@@ -263,11 +309,6 @@ static wisp_status end_block(wasm_validator *v)
     uint32_t count;
     const wasm_type *results = results_of(&c, &count);
     return wasm_push_list(v, results, count);
-}
-
-static wisp_status read_label(wasm_validator *v, uint32_t *depth)
-{
-    return wasm_read_index(v, (uint32_t)v->control_count, "label", depth);
 }
 
 static wisp_status validate_br(wasm_validator *v, bool conditional)
@@ -332,6 +373,44 @@ static wisp_status validate_br_table(wasm_validator *v)
     return WISP_OK;
 }
 
+/* br_on_null, br_on_non_null: the reference is on top; the branch of the latter takes it along. */
+static wisp_status validate_br_on_null(wasm_validator *v, bool non_null)
+{
+    uint32_t depth, count;
+    wasm_type ref;
+    BASE_TRY(read_label(v, &depth));
+    BASE_TRY(wasm_pop_ref(v, &ref));
+    wasm_control c = v->controls[v->control_count - 1 - depth];
+    const wasm_type *types = label_of(&c, &count);
+    if (non_null) {
+        if (!count || !wasm_type_is_ref(types[count - 1]))
+            return wasm_decode_fail(v->d, "type mismatch: the label takes no reference");
+        BASE_TRY(wasm_push(v, ref & ~(wasm_type)WASM_REF_NULL));
+    }
+    BASE_TRY(wasm_pop_list(v, types, count));
+    BASE_TRY(wasm_push_list(v, types, non_null ? count - 1 : count));
+    return non_null ? WISP_OK : wasm_push(v, ref & ~(wasm_type)WASM_REF_NULL);
+}
+
+static wisp_status validate_throw(wasm_validator *v, bool by_ref)
+{
+    if (by_ref) {
+        BASE_TRY(wasm_pop_type(v, WASM_EXNREF));
+    } else {
+        uint32_t tag;
+        BASE_TRY(wasm_read_index(v, v->d->m->tag_count, "tag", &tag));
+        const wasm_functype *type = &v->d->m->types[v->d->m->tags[tag]];
+        BASE_TRY(wasm_pop_list(v, type->params, type->param_count));
+    }
+    wasm_mark_unreachable(v);
+    return WISP_OK;
+}
+
+static bool is_control(uint32_t code)
+{
+    return (code <= 0x0f && code != 0x01) || code == TRY_TABLE || code == 0xd5 || code == 0xd6;
+}
+
 static wisp_status validate_control(wasm_validator *v, uint32_t code)
 {
     switch (code) {
@@ -341,9 +420,13 @@ static wisp_status validate_control(wasm_validator *v, uint32_t code)
     case BLOCK:
     case LOOP:
     case IF:
+    case TRY_TABLE:
         return begin_block(v, (uint8_t)code);
     case ELSE:
         return begin_else(v);
+    case 0x08:
+    case 0x0a:
+        return validate_throw(v, code == 0x0a);
     case 0x0b:
         return end_block(v);
     case 0x0c:
@@ -352,6 +435,9 @@ static wisp_status validate_control(wasm_validator *v, uint32_t code)
         return validate_br(v, true);
     case 0x0e:
         return validate_br_table(v);
+    case 0xd5:
+    case 0xd6:
+        return validate_br_on_null(v, code == 0xd6);
     default: /* return */
         BASE_TRY(wasm_pop_list(v, v->type->results, v->type->result_count));
         wasm_mark_unreachable(v);
@@ -381,9 +467,7 @@ static bool is_constant(uint32_t code)
 
 static wisp_status unsupported_opcode(wasm_decoder *d, uint32_t code)
 {
-    bool proposal = code == 0x06 || (code >= 0x07 && code <= 0x0a) || code == 0x14 || code == 0x15 || code == 0x18 ||
-                    code == 0x19 || code == 0x1f || (code >= 0xd3 && code <= 0xd6) || code == 0xfb || code == 0xfe ||
-                    (code >= 0xfd100 && code <= 0xfd113);
+    bool proposal = code == 0xd3 || code == 0xfb || code == 0xfe; /* garbage collection, threads */
     if (!proposal) return wasm_decode_fail(d, "illegal opcode 0x%x", code);
     return base_fail(d->report, WISP_E_UNSUPPORTED, "wasm: byte %zu: opcode 0x%x of a proposal not supported",
                      base_offset(&d->r), code);
@@ -398,7 +482,7 @@ static wisp_status validate_code(wasm_validator *v)
         const wasm_op_info *op = wasm_op(code);
         if (!op) return unsupported_opcode(d, code);
         if (v->constant && !is_constant(code)) return wasm_decode_fail(d, "constant expression required");
-        if (code <= 0x0f && code != 0x01)
+        if (is_control(code))
             BASE_TRY(validate_control(v, code));
         else if (op->immediate == WASM_IMM_SPECIAL)
             BASE_TRY(wasm_validate_special(v, code));

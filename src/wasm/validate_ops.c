@@ -174,6 +174,15 @@ static wisp_status validate_call_indirect(wasm_validator *v, bool tail)
     return apply(v, &m->types[type], tail);
 }
 
+static wisp_status validate_call_ref(wasm_validator *v, bool tail)
+{
+    const wasm_module *m = v->d->m;
+    uint32_t type;
+    BASE_TRY(wasm_read_index(v, m->type_count, "type", &type));
+    BASE_TRY(wasm_pop_type(v, WASM_REF | WASM_REF_NULL | m->canonical[type]));
+    return apply(v, &m->types[type], tail);
+}
+
 /* ---- references, parametric ---- */
 
 static wisp_status validate_ref(wasm_validator *v, uint32_t code)
@@ -186,10 +195,12 @@ static wisp_status validate_ref(wasm_validator *v, uint32_t code)
         return wasm_push(v, type | WASM_REF_NULL);
     }
     if (code == 0xd1) {
-        BASE_TRY(wasm_pop(v, &type));
-        if (type != WASM_BOTTOM && !wasm_type_is_ref(type))
-            return wasm_decode_fail(v->d, "type mismatch: no reference");
+        BASE_TRY(wasm_pop_ref(v, &type));
         return wasm_push(v, WASM_I32);
+    }
+    if (code == 0xd4) { /* ref.as_non_null */
+        BASE_TRY(wasm_pop_ref(v, &type));
+        return wasm_push(v, type & ~(wasm_type)WASM_REF_NULL);
     }
     BASE_TRY(wasm_read_index(v, m->func_count, "function", &func));
     if (v->constant)
@@ -366,6 +377,10 @@ wisp_status wasm_validate_special(wasm_validator *v, uint32_t code)
         return validate_call(v, true);
     case 0x13:
         return validate_call_indirect(v, true);
+    case 0x14:
+        return validate_call_ref(v, false);
+    case 0x15:
+        return validate_call_ref(v, true);
     case 0x1a:
         return wasm_pop(v, &type);
     case 0x1b:
@@ -382,6 +397,7 @@ wisp_status wasm_validate_special(wasm_validator *v, uint32_t code)
     case 0xd0:
     case 0xd1:
     case 0xd2:
+    case 0xd4:
         return validate_ref(v, code);
     case 0x3f:
     case 0x40:

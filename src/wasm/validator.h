@@ -4,7 +4,8 @@
 #define WASM_VALIDATOR_H
 #include "wasm/machine.h"
 
-#define WASM_BOTTOM 0u /* any type: what unreachable code pops */
+#define WASM_BOTTOM 0u                                              /* any type: what unreachable code pops */
+#define WASM_BOTTOM_REF ((wasm_type)(WASM_REF | WASM_REF_ABSTRACT)) /* any reference that is not null */
 
 typedef struct wasm_control {
     uint8_t opcode; /* of the block; 0 for the function itself */
@@ -35,7 +36,8 @@ typedef struct wasm_validator {
 } wasm_validator;
 
 wisp_status wasm_push(wasm_validator *v, wasm_type type);
-wisp_status wasm_pop(wasm_validator *v, wasm_type *out); /* WASM_BOTTOM in unreachable code */
+wisp_status wasm_pop(wasm_validator *v, wasm_type *out);     /* WASM_BOTTOM in unreachable code */
+wisp_status wasm_pop_ref(wasm_validator *v, wasm_type *out); /* any reference; WASM_BOTTOM_REF in unreachable code */
 wisp_status wasm_pop_type(wasm_validator *v, wasm_type type);
 wisp_status wasm_push_list(wasm_validator *v, const wasm_type *types, uint32_t count);
 wisp_status wasm_pop_list(wasm_validator *v, const wasm_type *types, uint32_t count);

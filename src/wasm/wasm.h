@@ -43,6 +43,7 @@ enum {
     WASM_REF_ABSTRACT = 0x4000000,
     WASM_FUNCREF = WASM_REF | WASM_REF_NULL | WASM_REF_ABSTRACT | 0x70,
     WASM_EXTERNREF = WASM_REF | WASM_REF_NULL | WASM_REF_ABSTRACT | 0x6f,
+    WASM_EXNREF = WASM_REF | WASM_REF_NULL | WASM_REF_ABSTRACT | 0x69,
 };
 
 /* A value, and a slot of the machine's stack. 16 bytes whatever the type, so that code which never names a type (drop,
