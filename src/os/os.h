@@ -46,8 +46,10 @@ bool os_stat(const char *path, os_file_info *info);
 /* ---- address space ---- */
 /* Reserves without committing; NULL if the system refuses (ulimit -v, sanitizers): callers have another way. */
 void *os_reserve(size_t size);
-bool os_commit(void *address, size_t size);  /* readable, writable, zero; page-aligned */
-void os_release(void *address, size_t size); /* the whole reservation */
+bool os_commit(void *address, size_t size); /* readable, writable, zero; page-aligned */
+typedef enum { OS_NO_ACCESS, OS_READ, OS_EXECUTE /* and read */ } os_protection;
+bool os_protect(void *address, size_t size, os_protection protection); /* whole pages; async-signal-safe */
+void os_release(void *address, size_t size);                           /* the whole reservation */
 size_t os_page_size(void);
 /* Zeroed pages; `huge` asks for transparent huge pages. NULL on failure. os_release() frees. */
 void *os_pages(size_t size, bool huge);
@@ -80,6 +82,10 @@ enum {
     OS_CPU_SHA = 1 << 5,
     OS_CPU_NEON_DOTPROD = 1 << 6,
     OS_CPU_NEON_I8MM = 1 << 7,
+    OS_CPU_X86_64_V2 = 1 << 8, /* the levels of the x86-64 psABI, whole */
+    OS_CPU_X86_64_V3 = 1 << 9,
+    OS_CPU_X86_64_V4 = 1 << 10,
+    OS_CPU_AARCH64 = 1 << 11,
 };
 unsigned os_cpu_features(void);      /* only what the operating system saves on a context switch as well */
 void os_cpu_restrict(unsigned mask); /* tests: pretend that only these exist */

@@ -16,6 +16,13 @@ bool os_commit(void *address, size_t size)
     return size == 0 || mprotect(address, size, PROT_READ | PROT_WRITE) == 0;
 }
 
+bool os_protect(void *address, size_t size, os_protection protection)
+{
+    static const int flags[] = {
+        [OS_NO_ACCESS] = PROT_NONE, [OS_READ] = PROT_READ, [OS_EXECUTE] = PROT_READ | PROT_EXEC};
+    return mprotect(address, size, flags[protection]) == 0;
+}
+
 void os_release(void *address, size_t size)
 {
     if (address) munmap(address, size);

@@ -24,6 +24,22 @@ static bool all(unsigned word, unsigned bits)
     return (word & bits) == bits;
 }
 
+/* The levels of the x86-64 psABI, §3.1.1, each with all below it. */
+static unsigned levels(unsigned c1, unsigned b7, uint64_t saved)
+{
+    unsigned a, b, c = 0, d;
+    __get_cpuid(0x80000001, &a, &b, &c, &d);
+    const unsigned lzcnt = 1u << 5;
+    if (!all(c1, bit_SSE3 | bit_SSSE3 | bit_SSE4_1 | bit_SSE4_2 | bit_POPCNT | bit_CMPXCHG16B) || !(c & bit_LAHF_LM))
+        return 0;
+    if ((saved & 6) != 6 || !all(c1, bit_AVX | bit_F16C | bit_FMA | bit_MOVBE) ||
+        !all(b7, bit_AVX2 | bit_BMI | bit_BMI2) || !(c & lzcnt))
+        return OS_CPU_X86_64_V2;
+    if ((saved & 0xe6) != 0xe6 || !all(b7, bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL))
+        return OS_CPU_X86_64_V2 | OS_CPU_X86_64_V3;
+    return OS_CPU_X86_64_V2 | OS_CPU_X86_64_V3 | OS_CPU_X86_64_V4;
+}
+
 unsigned os_cpu_features(void)
 {
     unsigned a, b, c, d, features = 0;
@@ -34,6 +50,7 @@ unsigned os_cpu_features(void)
     unsigned b7 = 0, c7 = 0, d7 = 0, a71 = 0, unused;
     if (__get_cpuid_count(7, 0, &a, &b7, &c7, &d7) && a >= 1) __get_cpuid_count(7, 1, &a71, &unused, &unused, &unused);
     if (b7 & (1u << 29)) features |= OS_CPU_SHA;
+    features |= levels(c, b7, saved);
     if ((saved & 6) == 6 && f16c_fma && all(b7, bit_AVX2 | bit_BMI2)) {
         features |= OS_CPU_AVX2;
         if (a71 & (1u << 4)) features |= OS_CPU_AVX_VNNI;

@@ -17,18 +17,7 @@
 #ifndef WASM_NATIVE_ABI_H
 #define WASM_NATIVE_ABI_H
 #include "wasm/machine.h"
-
-enum wasm_native_target {                            /* what `--target` names */
-                          WASM_TARGET_X86_64_V2 = 1, /* SSE4.2, POPCNT */
-                          WASM_TARGET_X86_64_V3,     /* AVX2, BMI2, LZCNT; FMA is never formed */
-                          WASM_TARGET_X86_64_V4,     /* AVX-512 F BW DQ VL */
-                          WASM_TARGET_AARCH64,
-};
-
-enum wasm_native_flags {
-    WASM_NATIVE_EXPLICIT_CHECKS = 1, /* compares addresses instead of relying on guard pages */
-    WASM_NATIVE_FUEL = 2,            /* counts calls and backward branches, exactly as the interpreter does */
-};
+#include "wasm/native.h"
 
 #define WASM_NATIVE_MAGIC "WISPAOT"
 #define WASM_NATIVE_NO_ENTRY UINT32_MAX
