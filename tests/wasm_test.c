@@ -309,7 +309,7 @@ static void fuel_runs_out(void **state)
     setup(&f, &limits);
     assert_int_equal(call1(&f, "c", 1), 2);
     assert_int_equal(wasm_store_fuel(f.store), 4999); /* one call */
-    assert_int_equal(call0(&f, "l"), WISP_E_LIMIT);
+    assert_int_equal(call0(&f, "l"), WISP_E_FUEL);
     assert_int_equal(wasm_store_fuel(f.store), 0);
     wasm_store_set_fuel(f.store, 10);
     assert_int_equal(call1(&f, "c", 1), 2);

@@ -69,6 +69,25 @@ void os_yield(void)
     sched_yield();
 }
 
+bool os_stack_bounds(uintptr_t *low, uintptr_t *high)
+{
+    static _Thread_local uintptr_t from, to;
+    if (!to) {
+        pthread_attr_t attributes;
+        void *address;
+        size_t size;
+        if (pthread_getattr_np(pthread_self(), &attributes) != 0) return false;
+        if (pthread_attr_getstack(&attributes, &address, &size) == 0) {
+            from = (uintptr_t)address;
+            to = from + size;
+        }
+        pthread_attr_destroy(&attributes);
+    }
+    *low = from;
+    *high = to;
+    return to != 0;
+}
+
 unsigned os_cpu_count(void)
 {
     cpu_set_t set;

@@ -53,6 +53,8 @@ void os_release(void *address, size_t size);                           /* the wh
 size_t os_page_size(void);
 /* Zeroed pages; `huge` asks for transparent huge pages. NULL on failure. os_release() frees. */
 void *os_pages(size_t size, bool huge);
+/* Another size for what os_pages gave (or NULL, 0): it may move; what is new is zero. NULL: as it was. */
+void *os_pages_resize(void *old, size_t old_size, size_t size);
 
 /* ---- threads ---- */
 typedef struct os_thread os_thread;
@@ -62,6 +64,8 @@ void os_thread_join(os_thread *thread);
 void os_wait(const uint32_t *word, uint32_t expected);
 void os_wake_all(const uint32_t *word);
 void os_yield(void);
+/* Of the calling thread's stack, which grows down. False: unknown. Cheap after a thread's first time. */
+bool os_stack_bounds(uintptr_t *low, uintptr_t *high);
 unsigned os_cpu_count(void);       /* CPUs this process may run on */
 void os_thread_fail_after(long n); /* fault injection (tests), as base_mem_fail_after */
 

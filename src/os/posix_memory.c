@@ -41,6 +41,13 @@ void *os_pages(size_t size, bool huge)
     return p;
 }
 
+void *os_pages_resize(void *old, size_t old_size, size_t size)
+{
+    if (!old) return os_pages(size, false);
+    void *p = mremap(old, old_size, size, MREMAP_MAYMOVE);
+    return p == MAP_FAILED ? NULL : p;
+}
+
 uint64_t os_peak_resident_bytes(void)
 {
     struct rusage usage;

@@ -338,8 +338,14 @@ wisp_status wasm_instance_new(wasm_instance **out, wasm_store *store, const wasm
                               const wasm_imports *imports, wasm_trap *trap, wisp_report *report)
 {
     if (trap) memset(trap, 0, sizeof *trap);
+    store->exceeded = WASM_LIMIT_NONE;
+    if (store->limits.instances && store->instance_count >= store->limits.instances) {
+        store->exceeded = WASM_LIMIT_INSTANCES;
+        return base_fail(report, WISP_E_LIMIT, "wasm: more than %u instances", store->limits.instances);
+    }
     wasm_instance *instance = base_calloc(1, sizeof *instance);
     if (!instance) return out_of_memory(report);
+    store->instance_count++;
     instance->store = store;
     instance->module = module;
     instance->memory0 = &store->no_memory;

@@ -2,6 +2,7 @@
  */
 #ifndef WASM_MACHINE_H
 #define WASM_MACHINE_H
+#include "os/watchdog.h"
 #include "wasm/wasm.h"
 #include <stdatomic.h>
 
@@ -169,7 +170,8 @@ struct wasm_memory {
     uint8_t *data;
     uint64_t size;
     uint64_t fast_size; /* size, or 0 for a 64-bit memory: its accesses take the slow path, which checks for wrapping */
-    uint64_t reserved;  /* bytes of address space held, 0: data comes from base_realloc */
+    uint64_t reserved;  /* bytes of address space held, 0: the pages may move when it grows */
+    bool guarded;       /* any 32-bit index + 32-bit offset + 16 bytes is inside `reserved`: faults do the check */
     uint64_t limit;     /* pages */
     wasm_range range;   /* min is what it was made with */
     wasm_store *store;
@@ -233,12 +235,20 @@ typedef struct wasm_frame {
 
 struct wasm_store {
     wasm_limits limits;
-    _Atomic uint32_t interrupt;
+    _Atomic uint32_t interrupt;    /* bits of fault.h */
+    _Atomic uint32_t interrupters; /* threads inside wasm_interrupt */
+    _Atomic(struct wasm_image *) images;
     int64_t ticks; /* calls and backward branches until the next look at interrupt and fuel */
     uint64_t fuel;
     wasm_value *stack, *stack_end, *sp;
     wasm_frame *frames;
     uint32_t depth, host_depth;
+    uintptr_t stack_limit;           /* of the native stack, while a call runs: frames below it trap */
+    const void *fault_code;          /* with a trap by fault: the interpreter's code pointer, or NULL */
+    uintptr_t fault_pc, fault_frame; /* of native code: where it trapped; pc 0 if it was not there */
+    wasm_limit exceeded;
+    bool watched; /* the watchdog is open */
+    os_alarm alarm;
     uint32_t exit_code;
     char reason[128];
     wasm_functype **types; /* interned: a heap type index in them is one of this array */
@@ -251,7 +261,7 @@ struct wasm_store {
     wasm_global *globals;
     wasm_tag *tags;
     wasm_func *funcs;
-    uint32_t memory_count, table_count;
+    uint32_t memory_count, table_count, instance_count;
     wasm_memory no_memory;
 };
 
@@ -290,6 +300,8 @@ wisp_status wasm_func_make(wasm_func *out, wasm_store *store, const char *signat
 wisp_status wasm_trap_raise(wasm_store *store, wasm_trap_kind kind);
 /* Looks at interruption and fuel once `ticks` has run below zero. */
 wisp_status wasm_tick(wasm_store *store);
+/* The next TICK calls wasm_tick; no fuel is lost. */
+void wasm_make_due(wasm_store *store);
 void wasm_trap_capture(const wasm_store *store, wasm_trap *trap);
 
 /* linear.c */

@@ -142,27 +142,56 @@ wasm_range wasm_module_memory(const wasm_module *module, uint32_t index);
 
 /* ---- stores ---- */
 
+/* After any of them the store is intact and may be called again. wasm_store_exceeded and wasm_trap.limit say which. */
 typedef struct wasm_limits {
     uint64_t memory_pages;   /* of each memory, 64 KiB each; growth past it fails, a minimum above it is WISP_E_LIMIT */
     uint64_t table_elements; /* of each table */
-    uint32_t memories, tables; /* objects in the store */
-    uint32_t call_depth;       /* frames; past it the trap "call stack exhausted" */
+    uint32_t memories, tables; /* objects in the store; more are WISP_E_LIMIT */
+    uint32_t call_depth;       /* frames of interpreted code; past it the trap "call stack exhausted" */
     uint64_t stack_bytes;      /* value stack; same trap */
-    uint32_t host_depth;       /* host function -> wasm_call -> host function … on the host's stack */
-    uint64_t fuel;             /* calls and backward branches (bulk operations count 1 per 64 bytes); 0: no limit */
-    base_budget *budget;       /* linear memory and tables are charged to it; may be NULL */
+    uint32_t host_depth;       /* host function -> wasm_call -> host function … on the host's stack; same trap */
+    uint64_t fuel;             /* calls and backward branches (bulk operations count 1 per 64 bytes); 0: no limit.
+                                * WISP_E_FUEL */
+    base_budget *budget;       /* linear memory and tables are charged to it (WISP_E_MEMORY); may be NULL */
+    uint32_t instances;        /* in the store, those that failed half-way too (WISP_E_LIMIT); 0: no limit */
+    uint64_t native_stack;     /* bytes of the calling thread's stack, host functions included: past it the trap "call
+                                * stack exhausted"; 0: what the thread has. Some of that is always kept back */
+    uint64_t time_ns;          /* of each call from outside, host functions included (WISP_E_DEADLINE); 0: no limit */
+    bool explicit_checks;      /* compare addresses instead of relying on guard pages and signal handlers */
 } wasm_limits;
 extern const wasm_limits wasm_limits_defaults;
 
+typedef enum wasm_limit {
+    WASM_LIMIT_NONE,
+    WASM_LIMIT_MEMORY_PAGES, /* with WISP_E_LIMIT */
+    WASM_LIMIT_TABLE_ELEMENTS,
+    WASM_LIMIT_MEMORIES,
+    WASM_LIMIT_TABLES,
+    WASM_LIMIT_INSTANCES,
+    WASM_LIMIT_BUDGET,     /* WISP_E_MEMORY */
+    WASM_LIMIT_CALL_DEPTH, /* WISP_E_TRAP */
+    WASM_LIMIT_VALUE_STACK,
+    WASM_LIMIT_NATIVE_STACK,
+    WASM_LIMIT_HOST_DEPTH,
+    WASM_LIMIT_FUEL,      /* WISP_E_FUEL */
+    WASM_LIMIT_DEADLINE,  /* WISP_E_DEADLINE */
+    WASM_LIMIT_INTERRUPT, /* WISP_E_CANCELLED */
+} wasm_limit;
+
 wisp_status wasm_store_new(wasm_store **out, const wasm_limits *limits, wisp_report *report) WISP_MUST_USE;
 void wasm_store_free(wasm_store *store); /* with everything made in it; NULL is allowed */
-/* Ends the running call (or the next one) with WISP_E_CANCELLED, soon: the flag is looked at on calls and backward
- * branches. Any thread, and signal handlers. It stays set until wasm_store_resume. */
+/* Ends the running call (or the next one, at once) with WISP_E_CANCELLED, within milliseconds; a host function that
+ * waits should look at wasm_store_interrupted. Any thread, and signal handlers (async-signal-safe), as long as the
+ * store lives. It stays so until wasm_store_resume, which is for the store's thread. */
 void wasm_store_interrupt(wasm_store *store);
 void wasm_store_resume(wasm_store *store);
 bool wasm_store_interrupted(const wasm_store *store); /* for host functions that wait */
 uint64_t wasm_store_fuel(const wasm_store *store);    /* what is left */
+wasm_limit
+wasm_store_exceeded(const wasm_store *store); /* by the last thing that failed; WASM_LIMIT_NONE: another reason */
 void wasm_store_set_fuel(wasm_store *store, uint64_t fuel);
+/* The limit time_ns of calls to come. Fails if the watchdog thread cannot be started. */
+wisp_status wasm_store_set_time(wasm_store *store, uint64_t ns, wisp_report *report) WISP_MUST_USE;
 
 /* ---- traps ---- */
 
@@ -177,6 +206,7 @@ typedef struct wasm_trap_frame {
 typedef struct wasm_trap {
     char reason[128];   /* "integer divide by zero", …: the wording of the official suite */
     uint32_t exit_code; /* with WISP_E_EXIT */
+    wasm_limit limit;   /* the limit that was met, if it was one */
     uint32_t depth;     /* frames when it happened; the innermost WASM_TRAP_FRAMES of them are kept */
     uint32_t frame_count;
     wasm_trap_frame frames[WASM_TRAP_FRAMES]; /* innermost first */
@@ -257,8 +287,8 @@ wasm_func *wasm_instance_func(const wasm_instance *instance, uint32_t index);
 wasm_memory *wasm_instance_memory(const wasm_instance *instance, uint32_t index); /* NULL: none */
 
 /* Calls. `args` and `results` have as many values as the function's type (checked against the counts, WISP_E_USAGE).
- * `trap` and `report` may be NULL. WISP_E_TRAP, WISP_E_EXIT, WISP_E_CANCELLED, WISP_E_LIMIT (fuel), or what a host
- * function returned. */
+ * `trap` and `report` may be NULL. WISP_E_TRAP, WISP_E_EXIT, WISP_E_CANCELLED, WISP_E_FUEL, WISP_E_DEADLINE, or what a
+ * host function returned. */
 wisp_status wasm_call(wasm_func *func, const wasm_value *args, size_t arg_count, wasm_value *results,
                       size_t result_count, wasm_trap *trap, wisp_report *report) WISP_MUST_USE;
 const wasm_functype *wasm_func_type(const wasm_func *func);

@@ -1,8 +1,9 @@
 /* Stores, traps and calls: everything around the interpreter's loop. */
-#include "wasm/machine.h"
-
 #include <stdio.h>
 #include <string.h>
+
+#include "os/os.h"
+#include "wasm/fault.h"
 
 const wasm_limits wasm_limits_defaults = {
     .memory_pages = 65536,
@@ -12,6 +13,7 @@ const wasm_limits wasm_limits_defaults = {
     .call_depth = 20000,
     .stack_bytes = 16u << 20,
     .host_depth = 50,
+    .instances = 10000,
 };
 
 /* ---- stores ---- */
@@ -32,6 +34,11 @@ wisp_status wasm_store_new(wasm_store **out, const wasm_limits *limits, wisp_rep
     }
     store->sp = store->stack;
     store->stack_end = store->stack + slots;
+    wisp_status status = wasm_store_set_time(store, store->limits.time_ns, report);
+    if (status != WISP_OK) {
+        wasm_store_free(store);
+        return status;
+    }
     *out = store;
     return WISP_OK;
 }
@@ -62,6 +69,7 @@ static void free_instance(wasm_instance *instance)
 void wasm_store_free(wasm_store *store)
 {
     if (!store) return;
+    if (store->watched) os_watchdog_close();
     for (wasm_instance *next, *p = store->instances; p; p = next) {
         next = p->next;
         free_instance(p);
@@ -82,17 +90,24 @@ void wasm_store_free(wasm_store *store)
 
 void wasm_store_interrupt(wasm_store *store)
 {
-    atomic_store_explicit(&store->interrupt, 1, memory_order_relaxed);
+    wasm_interrupt(store, WASM_INTERRUPT_CANCEL);
 }
 void wasm_store_resume(wasm_store *store)
 {
-    atomic_store_explicit(&store->interrupt, 0, memory_order_relaxed);
+    wasm_uninterrupt(store, WASM_INTERRUPT_CANCEL);
 }
 
 bool wasm_store_interrupted(const wasm_store *store)
 {
     return atomic_load_explicit(&store->interrupt, memory_order_relaxed) != 0;
 }
+
+wasm_limit wasm_store_exceeded(const wasm_store *store)
+{
+    return store->exceeded;
+}
+
+/* ---- fuel ---- */
 
 /* Ticks granted but not yet used are still the caller's. */
 static void settle_fuel(wasm_store *store)
@@ -117,14 +132,19 @@ void wasm_store_set_fuel(wasm_store *store, uint64_t fuel)
     store->fuel = store->limits.fuel = fuel;
 }
 
+void wasm_make_due(wasm_store *store)
+{
+    if (store->ticks <= 0) return;
+    if (store->limits.fuel) store->fuel += (uint64_t)store->ticks;
+    store->ticks = 0;
+}
+
+/* So few ticks between two looks that an interruption takes effect within milliseconds, however slow the code between
+ * two branches (a thousand instructions at most: longer stretches look for themselves). */
 wisp_status wasm_tick(wasm_store *store)
 {
-    enum { GRANT = 1024 };
-    if (wasm_store_interrupted(store)) {
-        store->ticks = -1;
-        snprintf(store->reason, sizeof store->reason, "interrupted");
-        return WISP_E_CANCELLED;
-    }
+    enum { GRANT = 256 };
+    if (wasm_store_interrupted(store)) return wasm_interrupted(store);
     if (!store->limits.fuel) {
         store->ticks = GRANT;
         return WISP_OK;
@@ -133,8 +153,9 @@ wisp_status wasm_tick(wasm_store *store)
     if (owed > store->fuel) {
         store->fuel = 0;
         store->ticks = 0;
+        store->exceeded = WASM_LIMIT_FUEL;
         snprintf(store->reason, sizeof store->reason, "all fuel consumed");
-        return WISP_E_LIMIT;
+        return WISP_E_FUEL;
     }
     store->fuel -= owed;
     uint64_t grant = store->fuel < GRANT ? store->fuel : GRANT;
@@ -243,13 +264,24 @@ wisp_status wasm_trap_raise(wasm_store *store, wasm_trap_kind kind)
 #undef X
     };
     snprintf(store->reason, sizeof store->reason, "%s", texts[kind]);
+    store->exceeded = kind != WASM_TRAP_STACK                    ? WASM_LIMIT_NONE
+                      : store->depth >= store->limits.call_depth ? WASM_LIMIT_CALL_DEPTH
+                                                                 : WASM_LIMIT_VALUE_STACK;
     return WISP_E_TRAP;
+}
+
+static wisp_status stack_exhausted(wasm_store *store, wasm_limit limit)
+{
+    wisp_status status = wasm_trap_raise(store, WASM_TRAP_STACK);
+    store->exceeded = limit;
+    return status;
 }
 
 void wasm_trap_capture(const wasm_store *store, wasm_trap *trap)
 {
     memcpy(trap->reason, store->reason, sizeof trap->reason);
     trap->exit_code = store->exit_code;
+    trap->limit = store->exceeded;
     trap->depth = store->depth;
     trap->frame_count = 0;
     for (uint32_t i = store->depth; i-- && trap->frame_count < WASM_TRAP_FRAMES;) {
@@ -305,6 +337,7 @@ wisp_status wasm_call_host(wasm_store *store, const wasm_func *func, wasm_instan
     wasm_value *sp = store->sp;
     store->sp = v + slots;
     store->reason[0] = 0;
+    store->exceeded = WASM_LIMIT_NONE;
     wisp_status status = func->fn(func->context, caller, v);
     store->sp = sp;
     if (status != WISP_OK) {
@@ -312,8 +345,33 @@ wisp_status wasm_call_host(wasm_store *store, const wasm_func *func, wasm_instan
         return status;
     }
     normalize(type->results, type->result_count, v);
-    if (WASM_UNLIKELY(wasm_store_interrupted(store))) store->ticks = 0; /* look at the next branch */
-    return WISP_OK;
+    return WASM_UNLIKELY(wasm_store_interrupted(store)) ? wasm_interrupted(store) : WISP_OK;
+}
+
+typedef struct call {
+    const wasm_func *func;
+    const wasm_code *code;
+    wasm_value *v;
+} call;
+
+static wisp_status enter(wasm_store *store, void *arg)
+{
+    const call *c = arg;
+    return wasm_push_frame(store, c->func, c->code, c->v) ? wasm_interpret(store)
+                                                          : wasm_trap_raise(store, WASM_TRAP_STACK);
+}
+
+/* How far down the native stack may grow. What is kept back is for host functions, which make no check, and for signal
+ * handlers. On a stack that is not the thread's (a coroutine's), whose end nobody knows, little is used. */
+static uintptr_t stack_limit(const wasm_store *store)
+{
+    enum { UNKNOWN_STACK = 64 << 10, KEPT = 128 << 10 };
+    const uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    uintptr_t low, high, limit = here > UNKNOWN_STACK ? here - UNKNOWN_STACK : 0;
+    if (os_stack_bounds(&low, &high) && here > low && here <= high)
+        limit = low + ((high - low) / 4 < KEPT ? (high - low) / 4 : KEPT);
+    const uint64_t most = store->limits.native_stack;
+    return most && most < here && here - most > limit ? here - (uintptr_t)most : limit;
 }
 
 /* Runs `func` with its arguments at v; on return the results are there. Stack and frames are as before either way. */
@@ -322,12 +380,17 @@ static wisp_status run(wasm_store *store, const wasm_func *func, const wasm_code
     const uint32_t depth = store->depth;
     wasm_value *const sp = store->sp;
     wisp_status status;
+    if (!store->host_depth) store->stack_limit = stack_limit(store);
     if (store->host_depth >= store->limits.host_depth) {
-        status = wasm_trap_raise(store, WASM_TRAP_STACK);
+        status = stack_exhausted(store, WASM_LIMIT_HOST_DEPTH);
+    } else if ((uintptr_t)__builtin_frame_address(0) < store->stack_limit) {
+        status = stack_exhausted(store, WASM_LIMIT_NATIVE_STACK);
+    } else if (wasm_store_interrupted(store)) {
+        status = wasm_interrupted(store);
     } else if (code) {
+        call c = {func, code, v};
         store->host_depth++;
-        status =
-            wasm_push_frame(store, func, code, v) ? wasm_interpret(store) : wasm_trap_raise(store, WASM_TRAP_STACK);
+        status = wasm_guarded_run(store, enter, &c);
         store->host_depth--;
     } else {
         store->host_depth++;
@@ -343,6 +406,44 @@ static wisp_status run(wasm_store *store, const wasm_func *func, const wasm_code
 static wisp_status report_failure(const wasm_store *store, wisp_status status, wisp_report *report)
 {
     return status == WISP_OK ? status : base_fail(report, status, "wasm: %s", store->reason);
+}
+
+static void ring(void *store)
+{
+    wasm_interrupt(store, WASM_INTERRUPT_DEADLINE);
+}
+
+/* A call from outside. */
+static void begin_call(wasm_store *store)
+{
+    settle_fuel(store);
+    store->exceeded = WASM_LIMIT_NONE;
+    store->fault_code = NULL;
+    store->fault_pc = 0;
+    if (!store->limits.time_ns) return;
+    const uint64_t now = os_monotonic_ns();
+    const uint64_t when = store->limits.time_ns < UINT64_MAX - now ? now + store->limits.time_ns : UINT64_MAX;
+    store->alarm = (os_alarm){.when = when, .ring = ring, .argument = store};
+    os_alarm_set(&store->alarm);
+}
+
+static void end_call(wasm_store *store)
+{
+    settle_fuel(store);
+    if (!store->alarm.ring) return;
+    os_alarm_clear(&store->alarm);
+    store->alarm.ring = NULL;
+    wasm_uninterrupt(store, WASM_INTERRUPT_DEADLINE);
+}
+
+wisp_status wasm_store_set_time(wasm_store *store, uint64_t ns, wisp_report *report)
+{
+    if (ns && !store->watched) {
+        BASE_TRY(os_watchdog_open(report));
+        store->watched = true;
+    }
+    store->limits.time_ns = ns;
+    return WISP_OK;
 }
 
 wisp_status wasm_call(wasm_func *func, const wasm_value *args, size_t arg_count, wasm_value *results,
@@ -365,9 +466,10 @@ wisp_status wasm_call(wasm_func *func, const wasm_value *args, size_t arg_count,
     }
     if (arg_count) memcpy(v, args, arg_count * sizeof *v);
     normalize(type->params, type->param_count, v);
-    if (!store->host_depth) settle_fuel(store); /* so that an interruption shows at once */
+    const bool outermost = !store->host_depth;
+    if (outermost) begin_call(store);
     status = run(store, func, func->code, v, trap);
-    if (!store->host_depth) settle_fuel(store);
+    if (outermost) end_call(store);
     if (status == WISP_OK && result_count) memcpy(results, v, result_count * sizeof *v);
     return report_failure(store, status, report);
 }
