@@ -133,7 +133,7 @@ void differential_run(base_buffer *transcript, const wasm_module *module, const 
     limits.memory_pages = 8;
     limits.table_elements = 100;
     limits.fuel = options->fuel;
-    (void)options->explicit_checks;
+    limits.explicit_checks = options->explicit_checks;
     recorder r = {.out = transcript, .elsewhere = options->elsewhere};
     const wasm_host_module host = {"h", functions, 2, &r};
     const wasm_imports imports = {&host, 1, NULL, 0};
