@@ -379,6 +379,8 @@ wisp_status wasm_instance_replace(wasm_instance *instance, uint32_t func, const 
     if (!wasm_signature_matches(signature, f->type))
         return base_fail(report, WISP_E_INPUT, "wasm: function %u is not of type %s", func, signature);
     f->code = NULL;
+    f->native = NULL;
+    f->native_context = NULL;
     f->fn = fn;
     f->context = context;
     return WISP_OK;

@@ -51,6 +51,18 @@ static wasm_type value_type_nocheck(const wasm_module *m, const uint8_t **pc)
     return heap_type_nocheck(m, pc) | (byte == 0x63 ? WASM_REF_NULL : 0);
 }
 
+/* core §5.5.13: groups of a count and a type */
+void wasm_local_types_nocheck(const wasm_module *m, const wasm_code *code, wasm_type *out)
+{
+    const uint8_t *pc = code->body.data;
+    for (uint32_t groups = index_nocheck(&pc); groups; groups--) {
+        uint32_t count = index_nocheck(&pc);
+        wasm_type type = value_type_nocheck(m, &pc);
+        while (count--)
+            *out++ = type;
+    }
+}
+
 /* core §5.4.1 */
 static void block_type_nocheck(wasm_instr *out, const wasm_module *m, const uint8_t **pc)
 {

@@ -25,6 +25,9 @@ void wasm_instr_read_nocheck(wasm_instr *out, const wasm_module *module, const u
 /* The next label of a br_table. */
 uint32_t wasm_instr_label_nocheck(const uint8_t **list);
 
+/* The types of a function's locals after its parameters: code->locals of them. */
+void wasm_local_types_nocheck(const wasm_module *module, const wasm_code *code, wasm_type *out);
+
 typedef struct wasm_catch {
     enum { WASM_CATCH, WASM_CATCH_REF, WASM_CATCH_ALL, WASM_CATCH_ALL_REF } kind;
     uint32_t tag, label; /* the label counts from outside the try_table */

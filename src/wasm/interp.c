@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "wasm/machine.h"
+#include "wasm/native_abi.h"
 #include "wasm/simd.h"
 
 /* ---- immediates ---- */
@@ -461,6 +462,13 @@ do_call:
     TICK;
     frame->pc = pc;
     frame->st = st;
+    if (WASM_UNLIKELY(callee->native != NULL)) {
+        sp -= callee->type->param_count;
+        if ((status = wasm_native_call(S, callee, sp)) != WISP_OK) goto failed;
+        sp += callee->type->result_count;
+        LOAD_INSTANCE;
+        NEXT;
+    }
     if (WASM_LIKELY(callee->code != NULL)) {
         if (!wasm_push_frame(S, callee, callee->code, sp - callee->code->params)) TRAP(STACK);
         LOAD_FRAME;

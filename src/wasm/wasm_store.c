@@ -4,6 +4,7 @@
 
 #include "os/os.h"
 #include "wasm/fault.h"
+#include "wasm/native_abi.h"
 
 const wasm_limits wasm_limits_defaults = {
     .memory_pages = 65536,
@@ -56,6 +57,7 @@ static void free_instance(wasm_instance *instance)
     base_free(instance->elems);
     base_free(instance->data_sizes);
     base_free(instance->own_funcs);
+    base_free(instance->native);
     base_free(instance);
 }
 
@@ -357,6 +359,7 @@ typedef struct call {
 static wisp_status enter(wasm_store *store, void *arg)
 {
     const call *c = arg;
+    if (c->func->native) return wasm_native_call(store, c->func, c->v);
     return wasm_push_frame(store, c->func, c->code, c->v) ? wasm_interpret(store)
                                                           : wasm_trap_raise(store, WASM_TRAP_STACK);
 }

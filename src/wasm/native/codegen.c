@@ -1,0 +1,253 @@
+/* An object: LLVM's context and module, the target, the passes, the bytes. */
+#include "wasm/native/codegen.h"
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/TargetMachine.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wasm/native/emit.h"
+
+/* Frames up to this size need no check of their own: the reserve below the stack limit takes them. */
+enum { PLAIN_FRAME = 16384 };
+
+static pthread_once_t targets_once = PTHREAD_ONCE_INIT;
+
+static void initialize_targets(void)
+{
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
+}
+
+static const struct target {
+    const char *triple, *cpu, *features;
+} targets[] = {
+    [WASM_TARGET_X86_64_V2] = {"x86_64-unknown-linux-gnu", "x86-64-v2", ""},
+    [WASM_TARGET_X86_64_V3] = {"x86_64-unknown-linux-gnu", "x86-64-v3", ""},
+    [WASM_TARGET_X86_64_V4] = {"x86_64-unknown-linux-gnu", "x86-64-v4", ""},
+    [WASM_TARGET_AARCH64] = {"aarch64-unknown-linux-gnu", "generic", "+neon"},
+};
+
+/* ---- the unit ---- */
+
+static void init_types(native_unit *u)
+{
+    u->none = LLVMVoidTypeInContext(u->c);
+    u->i1 = LLVMInt1TypeInContext(u->c);
+    u->i8 = LLVMInt8TypeInContext(u->c);
+    u->i16 = LLVMInt16TypeInContext(u->c);
+    u->i32 = LLVMInt32TypeInContext(u->c);
+    u->i64 = LLVMInt64TypeInContext(u->c);
+    u->f32 = LLVMFloatTypeInContext(u->c);
+    u->f64 = LLVMDoubleTypeInContext(u->c);
+    u->ptr = LLVMPointerTypeInContext(u->c, 0);
+    u->vec[I8X16] = LLVMVectorType(u->i8, 16);
+    u->vec[I16X8] = LLVMVectorType(u->i16, 8);
+    u->vec[I32X4] = LLVMVectorType(u->i32, 4);
+    u->v128 = u->vec[I64X2] = LLVMVectorType(u->i64, 2);
+    u->vec[F32X4] = LLVMVectorType(u->f32, 4);
+    u->vec[F64X2] = LLVMVectorType(u->f64, 2);
+}
+
+static LLVMValueRef node(native_unit *u, LLVMMetadataRef *parts, size_t count)
+{
+    return LLVMMetadataAsValue(u->c, LLVMMDNodeInContext2(u->c, parts, count));
+}
+
+static void init_metadata(native_unit *u)
+{
+    static const char *const names[ALIASES] = {"linear", "context", "invariant", "table", "memory", "global", "slots"};
+    u->tbaa_kind = LLVMGetMDKindIDInContext(u->c, "tbaa", 4);
+    u->invariant_kind = LLVMGetMDKindIDInContext(u->c, "invariant.load", 14);
+    u->prof_kind = LLVMGetMDKindIDInContext(u->c, "prof", 4);
+    u->empty = node(u, NULL, 0);
+    LLVMMetadataRef weights[] = {LLVMMDStringInContext2(u->c, "branch_weights", 14),
+                                 LLVMValueAsMetadata(native_i32(u, 1)), LLVMValueAsMetadata(native_i32(u, 4000))};
+    u->unlikely = node(u, weights, 3);
+    LLVMMetadataRef text = LLVMMDStringInContext2(u->c, "wisp", 4), root = LLVMMDNodeInContext2(u->c, &text, 1);
+    LLVMMetadataRef zero = LLVMValueAsMetadata(native_i64(u, 0));
+    for (unsigned i = 0; i < ALIASES; i++) {
+        LLVMMetadataRef type[] = {LLVMMDStringInContext2(u->c, names[i], strlen(names[i])), root, zero};
+        LLVMMetadataRef kind = LLVMMDNodeInContext2(u->c, type, 3);
+        LLVMMetadataRef access[] = {kind, kind, zero};
+        u->alias_tags[i] = node(u, access, 3);
+    }
+}
+
+static bool init_unit(native_unit *u)
+{
+    u->c = LLVMContextCreate();
+    u->module = LLVMModuleCreateWithNameInContext("wasm", u->c);
+    u->b = LLVMCreateBuilderInContext(u->c);
+    u->funcs = base_calloc(u->m->func_count, sizeof(LLVMValueRef));
+    u->func_types = base_calloc(u->m->type_count, sizeof(LLVMTypeRef));
+    if (!u->funcs || !u->func_types) return false;
+    init_types(u);
+    init_metadata(u);
+    return true;
+}
+
+static void fini_unit(native_unit *u)
+{
+    base_free(u->funcs);
+    base_free(u->func_types);
+    LLVMDisposeBuilder(u->b);
+    LLVMDisposeModule(u->module);
+    LLVMContextDispose(u->c);
+}
+
+/* ---- attributes ---- */
+
+static void add_attribute(native_unit *u, LLVMValueRef fn, const char *name)
+{
+    unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(u->c, kind, 0));
+}
+
+static void add_text_attribute(native_unit *u, LLVMValueRef fn, const char *name, const char *value)
+{
+    LLVMAttributeRef a = LLVMCreateStringAttribute(u->c, name, (unsigned)strlen(name), value, (unsigned)strlen(value));
+    LLVMAddAttributeAtIndex(fn, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, a);
+}
+
+static void add_context_attribute(native_unit *u, LLVMValueRef fn, const char *name, uint64_t value)
+{
+    unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    LLVMAddAttributeAtIndex(fn, 1, LLVMCreateEnumAttribute(u->c, kind, value));
+}
+
+static void add_attributes(native_unit *u, LLVMValueRef fn)
+{
+    const struct target *t = &targets[u->options->target];
+    char limit[16];
+    snprintf(limit, sizeof limit, "%d", PLAIN_FRAME);
+    add_attribute(u, fn, "nounwind");
+    add_text_attribute(u, fn, "frame-pointer", "all");
+    add_text_attribute(u, fn, "no-builtins", "");
+    add_text_attribute(u, fn, "target-cpu", t->cpu);
+    if (*t->features) add_text_attribute(u, fn, "target-features", t->features);
+    add_text_attribute(u, fn, "warn-stack-size", limit);
+    add_context_attribute(u, fn, "nonnull", 0);
+    add_context_attribute(u, fn, "noundef", 0);
+    add_context_attribute(u, fn, "align", 8);
+    size_t objects = (size_t)u->m->memory_count + u->m->table_count + u->m->global_count;
+    add_context_attribute(u, fn, "dereferenceable", sizeof(wasm_native_context) + objects * sizeof(void *));
+}
+
+/* ---- building ---- */
+
+static wisp_status build_entries(native_unit *u)
+{
+    const wasm_module *m = u->m;
+    uint8_t *used = base_calloc(m->type_count, 1);
+    if (!used) return base_fail(u->report, WISP_E_MEMORY, "wasm: out of memory for native code");
+    for (uint32_t i = m->imported_funcs; i < m->func_count; i++)
+        used[m->funcs[i]] = 1;
+    for (uint32_t i = 0; i < m->type_count; i++)
+        if (used[i]) native_emit_entry(u, i);
+    base_free(used);
+    return WISP_OK;
+}
+
+static wisp_status build(native_unit *u, uint32_t first, uint32_t count, bool entries)
+{
+    const wasm_module *m = u->m;
+    bool declared = true;
+    for (uint32_t i = 0; i < count; i++) /* in the order of their indices, which is theirs in the object */
+        declared &= native_declare(u, m->imported_funcs + first + i) != NULL;
+    if (!declared) return base_fail(u->report, WISP_E_MEMORY, "wasm: out of memory for native code");
+    for (uint32_t i = 0; i < count; i++)
+        BASE_TRY(native_translate(u, m->imported_funcs + first + i));
+    if (entries) BASE_TRY(build_entries(u));
+    for (LLVMValueRef fn = LLVMGetFirstFunction(u->module); fn; fn = LLVMGetNextFunction(fn))
+        if (LLVMGetIntrinsicID(fn) == 0) add_attributes(u, fn);
+    return WISP_OK;
+}
+
+static const char pipeline[] = "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,"
+                               "loop-simplify,lcssa,loop-mssa(licm),gvn,simplifycfg,"
+                               "instcombine<no-verify-fixpoint>,simplifycfg)";
+
+static wisp_status llvm_failed(native_unit *u, const char *what, char *message)
+{
+    wisp_status status = base_fail(u->report, WISP_E_INTERNAL, "wasm: LLVM: %s: %s", what, message ? message : "");
+    LLVMDisposeMessage(message);
+    return status;
+}
+
+static wisp_status optimize(native_unit *u, LLVMTargetMachineRef machine)
+{
+    const char *passes = getenv("WISP_PASSES");
+    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMErrorRef error = LLVMRunPasses(u->module, passes ? passes : pipeline, machine, options);
+    LLVMDisposePassBuilderOptions(options);
+    if (!error) return WISP_OK;
+    char *message = LLVMGetErrorMessage(error);
+    wisp_status status = base_fail(u->report, WISP_E_INTERNAL, "wasm: LLVM: passes: %s", message);
+    LLVMDisposeErrorMessage(message);
+    return status;
+}
+
+static wisp_status emit_object(native_unit *u, LLVMTargetMachineRef machine, uint8_t **bytes, size_t *size)
+{
+    LLVMMemoryBufferRef buffer = NULL;
+    char *message = NULL;
+    if (getenv("WISP_DUMP")) LLVMPrintModuleToFile(u->module, getenv("WISP_DUMP"), &message);
+    BASE_TRY(optimize(u, machine));
+    if (LLVMTargetMachineEmitToMemoryBuffer(machine, u->module, LLVMObjectFile, &message, &buffer))
+        return llvm_failed(u, "object", message);
+    *size = LLVMGetBufferSize(buffer);
+    *bytes = base_alloc(*size);
+    if (*bytes) memcpy(*bytes, LLVMGetBufferStart(buffer), *size);
+    LLVMDisposeMemoryBuffer(buffer);
+    return *bytes ? WISP_OK : base_fail(u->report, WISP_E_MEMORY, "wasm: out of memory for native code");
+}
+
+static wisp_status make_machine(LLVMTargetMachineRef *out, native_unit *u)
+{
+    const struct target *t = &targets[u->options->target];
+    LLVMTargetRef target;
+    char *message = NULL;
+    pthread_once(&targets_once, initialize_targets);
+    if (LLVMGetTargetFromTriple(t->triple, &target, &message)) {
+        wisp_status status = base_fail(u->report, WISP_E_UNSUPPORTED, "wasm: LLVM: %s", message);
+        LLVMDisposeMessage(message);
+        return status;
+    }
+    *out = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, LLVMCodeGenLevelDefault, LLVMRelocPIC,
+                                   LLVMCodeModelSmall);
+    if (!*out) return base_fail(u->report, WISP_E_UNSUPPORTED, "wasm: LLVM has no %s", t->triple);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(*out);
+    LLVMSetModuleDataLayout(u->module, layout);
+    LLVMDisposeTargetData(layout);
+    LLVMSetTarget(u->module, t->triple);
+    return WISP_OK;
+}
+
+wisp_status wasm_codegen_object(uint8_t **bytes, size_t *size, const wasm_module *module,
+                                const wasm_codegen_options *options, uint32_t first, uint32_t count, bool entries,
+                                wisp_report *report)
+{
+    native_unit u = {.m = module, .options = options, .report = report};
+    LLVMTargetMachineRef machine = NULL;
+    u.x86 = options->target != WASM_TARGET_AARCH64;
+    u.exceptions = module->tag_count > 0;
+    wisp_status status =
+        init_unit(&u) ? WISP_OK : base_fail(report, WISP_E_MEMORY, "wasm: out of memory for native code");
+    if (status == WISP_OK) status = make_machine(&machine, &u);
+    if (status == WISP_OK) status = build(&u, first, count, entries);
+    if (status == WISP_OK) status = emit_object(&u, machine, bytes, size);
+    if (machine) LLVMDisposeTargetMachine(machine);
+    fini_unit(&u);
+    return status;
+}
