@@ -33,7 +33,7 @@ def main():
         program = root / "story"
         example = SOURCE / "examples" / "c" / "story.c"
         texts = []
-        for libraries in (flags, [f for f in flags if not f.startswith("-l")] + [str(archive), "-lm", "-pthread"]):
+        for libraries in (flags, [f for f in flags if not f.startswith("-l")] + [str(archive), "-lsodium", "-lm", "-pthread"]):
             run("cc", "-Wall", "-Werror", example, *libraries, "-o", program)
             texts.append(run(program, capsule, "Once upon a time", env=dict(env, LD_LIBRARY_PATH=str(library))))
         if len(texts[0]) < 50 or texts[0] != texts[1]:

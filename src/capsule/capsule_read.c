@@ -49,7 +49,7 @@ static wisp_status check_section(const capsule *c, const capsule_section *s, con
         return base_fail(report, WISP_E_INPUT, "byte %zu: section %s is not the one that the manifest lists here", at,
                          s->id == SECTION_CUSTOM ? "custom" : capsule_section_kind(s->id));
     if (capsule_entry_is_pad(e)) {
-        if (s->content.size >= CAPSULE_ALIGN || !all_zero(s->content))
+        if (s->content.size >= 2 * CAPSULE_ALIGN || !all_zero(s->content))
             return base_fail(report, WISP_E_INPUT, "byte %zu: padding that is not a few zeros", at);
         return WISP_OK;
     }

@@ -33,7 +33,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_run, cli_logits, cli_tokenize, cli_bench, cli_pack, cli_inspect, cli_unpack, cli_doctor,
-    cli_completion;
+    cli_completion, cli_keygen, cli_sign, cli_verify, cli_trust;
 extern const cli_command *const cli_commands[]; /* ends with NULL */
 
 /* ---- options.c ---- */

@@ -40,21 +40,28 @@ static wisp_status key_of(const char *source, char hex[65], wisp_report *report)
     return WISP_OK;
 }
 
-wisp_status host_cache_path(char *out, size_t size, const char *source, wisp_report *report)
+wisp_status host_cache_folder(char *out, size_t size, const char *name, wisp_report *report)
 {
-    char hex[65];
     const char *base = getenv("XDG_CACHE_HOME"), *below = "";
     if (!base || base[0] != '/') { /* XDG base directories: relative paths are to be ignored */
         base = getenv("HOME");
         below = "/.cache";
     }
-    if (!base || base[0] != '/')
-        return base_fail(report, WISP_E_IO,
-                         "no cache folder: set XDG_CACHE_HOME or HOME, or make a capsule with `wisp pack %s`", source);
-    int n = snprintf(out, size, "%s%s/wisp/capsules", base, below);
+    if (!base || base[0] != '/') return base_fail(report, WISP_E_IO, "no cache folder: set XDG_CACHE_HOME or HOME");
+    int n = snprintf(out, size, "%s%s/wisp/%s", base, below, name);
     if (n < 0 || (size_t)n + 80 > size) return base_fail(report, WISP_E_IO, "the cache folder's path is too long");
-    BASE_TRY(os_make_directories(out, report));
+    return os_make_directories(out, report);
+}
+
+wisp_status host_cache_path(char *out, size_t size, const char *source, wisp_report *report)
+{
+    char hex[65];
+    wisp_report folder = {0};
+    wisp_status status = host_cache_folder(out, size, "capsules", &folder);
+    if (status)
+        return base_fail(report, status, "%.200s, or make a capsule with `wisp pack %s`", folder.text, source);
     BASE_TRY(key_of(source, hex, report));
-    snprintf(out + n, size - (size_t)n, "/%s.wasm", hex);
+    size_t n = strlen(out);
+    snprintf(out + n, size - n, "/%s.wasm", hex);
     return WISP_OK;
 }

@@ -29,6 +29,8 @@ wisp_status host_replace_intrinsics(wasm_instance *instance, const capsule *pars
  * `json`. WISP_E_INTERNAL if it is not an event: then the guest is broken, or lying. */
 wisp_status host_read_event(wisp_event *event, base_json_doc **doc, base_span json, wisp_report *report) WISP_MUST_USE;
 
+/* $XDG_CACHE_HOME/wisp/NAME, which is made; with room for 80 characters more. */
+wisp_status host_cache_folder(char *out, size_t size, const char *name, wisp_report *report) WISP_MUST_USE;
 /* Where the capsule compiled from a raw model is kept: $XDG_CACHE_HOME/wisp/capsules/<key>.wasm. The folder is made. */
 wisp_status host_cache_path(char *out, size_t size, const char *source, wisp_report *report) WISP_MUST_USE;
 

@@ -18,6 +18,9 @@ wisp_status os_map_file(os_map *map, const char *path, wisp_report *report) WISP
 void os_unmap(os_map *map);
 /* Gives the first `size` bytes pages of their own: who writes to the file afterwards does not change them. */
 wisp_status os_map_detach(const os_map *map, uint64_t size, wisp_report *report) WISP_MUST_USE;
+/* As os_map_file; *info is of the very file that was mapped, whatever the name means by now. */
+typedef struct os_file_info os_file_info;
+wisp_status os_map_file_info(os_map *map, os_file_info *info, const char *path, wisp_report *report) WISP_MUST_USE;
 /* Tells the kernel that the range will be read once, in order. */
 void os_map_sequential(const void *data, size_t size);
 
@@ -30,18 +33,40 @@ wisp_status os_output_write(os_output *out, const void *data, size_t size, wisp_
 wisp_status os_output_write_at(os_output *out, uint64_t offset, const void *data, size_t size,
                                wisp_report *report) WISP_MUST_USE;
 uint64_t os_output_offset(const os_output *out);
+/* Gives it the permissions of another file: before what replaces a file is committed. */
+wisp_status os_output_mode_of(os_output *out, const char *path, wisp_report *report) WISP_MUST_USE;
 wisp_status os_output_commit(os_output *out, wisp_report *report) WISP_MUST_USE; /* frees `out` in any case */
 void os_output_abort(os_output *out);                                            /* NULL is allowed */
 /* Removes the temporary file of every output still open; async-signal-safe (for SIGINT handlers). */
 void os_output_abort_all(void);
 
 wisp_status os_make_directories(const char *path, wisp_report *report) WISP_MUST_USE; /* like mkdir -p, mode 0700 */
-typedef struct os_file_info {
+struct os_file_info {
     uint64_t size, device, inode;
-    int64_t mtime_ns;
+    int64_t mtime_ns, ctime_ns;
     bool is_directory;
-} os_file_info;
+};
 bool os_stat(const char *path, os_file_info *info);
+
+/* ---- files that decide about trust, and secrets (posix_private.c) ---- */
+/* May anyone but this user and root change what this path leads to? Looks at every folder above it as well. Owners other
+ * than these two, and modes that let a group or others write (unless the folder is sticky), are WISP_E_UNTRUSTED. */
+wisp_status os_check_private(const char *path, wisp_report *report) WISP_MUST_USE;
+/* Reads a whole regular file of at most `capacity` bytes that only its owner (this user or root) may write. `secret`:
+ * that only the owner may read, whoever that is. */
+wisp_status os_read_private(const char *path, bool secret, void *out, size_t capacity, size_t *size,
+                            wisp_report *report) WISP_MUST_USE;
+/* A new file, with its content or not at all; WISP_E_IO if there is one of that name. */
+wisp_status os_create_file(const char *path, unsigned mode, const void *data, size_t size,
+                           wisp_report *report) WISP_MUST_USE;
+/* Calls `each` with the name of every entry (not . and ..), in any order, until it returns false. WISP_E_NOT_FOUND if
+ * there is no such folder. */
+wisp_status os_list_folder(const char *path, bool (*each)(void *context, const char *name), void *context,
+                           wisp_report *report) WISP_MUST_USE;
+wisp_status os_remove_file(const char *path, wisp_report *report) WISP_MUST_USE;
+bool os_file_exists(const char *path); /* anything of that name, also a dangling link */
+/* Where a path leads, links resolved; NULL with a report if nowhere. base_free. */
+char *os_real_path(const char *path, wisp_report *report);
 
 /* ---- address space ---- */
 /* Reserves without committing; NULL if the system refuses (ulimit -v, sanitizers): callers have another way. */

@@ -9,7 +9,25 @@
 #include "base/mem.h"
 #include "os/os.h"
 
+static os_file_info info_of(const struct stat *st)
+{
+    return (os_file_info){
+        .size = (uint64_t)st->st_size,
+        .device = st->st_dev,
+        .inode = st->st_ino,
+        .mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
+        .ctime_ns = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec,
+        .is_directory = S_ISDIR(st->st_mode),
+    };
+}
+
 wisp_status os_map_file(os_map *map, const char *path, wisp_report *report)
+{
+    os_file_info info;
+    return os_map_file_info(map, &info, path, report);
+}
+
+wisp_status os_map_file_info(os_map *map, os_file_info *info, const char *path, wisp_report *report)
 {
     static const uint8_t nothing[1];
     /* O_NONBLOCK: opening a FIFO must not wait for a writer; it is refused below. */
@@ -32,6 +50,7 @@ wisp_status os_map_file(os_map *map, const char *path, wisp_report *report)
             *map = (os_map){p, (uint64_t)st.st_size};
     }
     close(fd);
+    if (status == WISP_OK) *info = info_of(&st);
     return status;
 }
 
@@ -66,13 +85,7 @@ bool os_stat(const char *path, os_file_info *info)
 {
     struct stat st;
     if (stat(path, &st) != 0) return false;
-    *info = (os_file_info){
-        .size = (uint64_t)st.st_size,
-        .device = st.st_dev,
-        .inode = st.st_ino,
-        .mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
-        .is_directory = S_ISDIR(st.st_mode),
-    };
+    *info = info_of(&st);
     return true;
 }
 

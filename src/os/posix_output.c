@@ -126,6 +126,14 @@ uint64_t os_output_offset(const os_output *out)
     return out->offset;
 }
 
+wisp_status os_output_mode_of(os_output *out, const char *path, wisp_report *report)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || fchmod(out->fd, st.st_mode & 0777) != 0)
+        return base_fail(report, WISP_E_IO, "%s: %s", path, strerror(errno));
+    return WISP_OK;
+}
+
 wisp_status os_output_commit(os_output *out, wisp_report *report)
 {
     wisp_status status = flush(out, report);
