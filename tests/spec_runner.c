@@ -179,12 +179,12 @@ static void run_module_instance(script *s, const base_json *command)
 {
     wisp_report report = {0};
     wasm_trap trap;
-    const loaded *definition = find(s, base_json_get(command, "module"));
+    const loaded *definition = find(s, base_json_get(command, "definition"));
     if (!definition || !definition->module) return skipped(s, "its definition was not supported");
     loaded l = {.module = definition->module};
     wisp_status status = instantiate(s, &l, &trap, &report);
     l.module = NULL; /* the definition's to free */
-    name_it(&l, base_json_get(command, "instance"));
+    name_it(&l, base_json_get(command, "name"));
     s->current = keep(s, &l);
     if (status != WISP_OK) failed(s, "module_instance", report.text);
 }

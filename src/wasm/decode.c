@@ -2,7 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "wasm/machine.h"
+#include "os/os.h"
+#include "wasm/decode.h"
 
 const wasm_decode_limits wasm_decode_defaults = {
     .items = 1000000, .params = 1000, .locals = 50000, .operands = 100000, .nesting = 10000};
@@ -26,26 +27,25 @@ wisp_status wasm_decode_check(wasm_decoder *d)
     return wasm_decode_fail(d, "unexpected end or malformed integer");
 }
 
-static wisp_status no_memory(wasm_decoder *d)
+wisp_status wasm_decode_no_memory(wasm_decoder *d)
 {
     return base_fail(d->report, WISP_E_MEMORY, "wasm: out of memory for the module's description");
 }
 
-static wisp_status too_many(wasm_decoder *d, const char *what, uint64_t count, uint64_t limit)
+wisp_status wasm_decode_too_many(wasm_decoder *d, const char *what, uint64_t count, uint64_t limit)
 {
     return base_fail(d->report, WISP_E_LIMIT, "wasm: byte %zu, %s: %llu %s, the limit is %llu", base_offset(&d->r),
                      d->section, (unsigned long long)count, what, (unsigned long long)limit);
 }
 
-/* The length of a vector whose elements take at least `min_size` bytes each, and room for them. */
-static wisp_status read_vector(wasm_decoder *d, uint32_t *count, size_t min_size, size_t element, void *array)
+wisp_status wasm_read_vector(wasm_decoder *d, uint32_t *count, size_t min_size, size_t element, void *array)
 {
     *count = base_read_leb_u32(&d->r);
     BASE_TRY(wasm_decode_check(d));
     if (!base_can_hold(&d->r, *count, min_size)) return wasm_decode_fail(d, "length out of bounds");
-    if (*count > d->m->limits.items) return too_many(d, "items", *count, d->m->limits.items);
+    if (*count > d->m->limits.items) return wasm_decode_too_many(d, "items", *count, d->m->limits.items);
     void *p = wasm_arena_array(&d->m->arena, *count, element);
-    if (!p) return no_memory(d);
+    if (!p) return wasm_decode_no_memory(d);
     memcpy(array, &p, sizeof p);
     return WISP_OK;
 }
@@ -60,93 +60,10 @@ static wisp_status read_name(wasm_decoder *d, base_span *out)
 
 /* ---- types ---- */
 
-/* core §5.3.2: an abstract heap type is a negative s33, an index is not. The result has no null flag. */
-wisp_status wasm_decode_heap_type(wasm_decoder *d, wasm_type *out)
-{
-    int64_t v = base_read_leb_s33(&d->r);
-    BASE_TRY(wasm_decode_check(d));
-    if (v >= 0) {
-        if (v >= d->m->type_count || v > 0xffffff) return wasm_decode_fail(d, "unknown type");
-        *out = WASM_REF | d->m->canonical[v];
-        return WISP_OK;
-    }
-    if (v < -64) return wasm_decode_fail(d, "malformed heap type");
-    uint32_t byte = (uint32_t)(v & 0x7f);
-    if (byte < 0x69 || byte > 0x74) return wasm_decode_fail(d, "malformed heap type");
-    *out = WASM_REF | WASM_REF_ABSTRACT | byte;
-    return WISP_OK;
-}
-
-wisp_status wasm_decode_type(wasm_decoder *d, wasm_type *out)
-{
-    uint8_t byte = base_read_u8(&d->r);
-    BASE_TRY(wasm_decode_check(d));
-    if (byte >= WASM_V128 && byte <= WASM_I32) {
-        *out = byte;
-        return WISP_OK;
-    }
-    if (byte == 0x63 || byte == 0x64) {
-        BASE_TRY(wasm_decode_heap_type(d, out));
-        if (byte == 0x63) *out |= WASM_REF_NULL;
-        return WISP_OK;
-    }
-    if (byte >= 0x69 && byte <= 0x74) { /* the short form of a nullable reference */
-        d->r.at--;
-        BASE_TRY(wasm_decode_heap_type(d, out));
-        *out |= WASM_REF_NULL;
-        return WISP_OK;
-    }
-    return wasm_decode_fail(d, "malformed value type 0x%02x", byte);
-}
-
 static wisp_status read_ref_type(wasm_decoder *d, wasm_type *out)
 {
     BASE_TRY(wasm_decode_type(d, out));
     return wasm_type_is_ref(*out) ? WISP_OK : wasm_decode_fail(d, "malformed reference type");
-}
-
-static wisp_status read_type_list(wasm_decoder *d, const wasm_type **list, uint32_t *count)
-{
-    wasm_type *types;
-    BASE_TRY(read_vector(d, count, 1, sizeof *types, &types));
-    if (*count > d->m->limits.params) return too_many(d, "parameters or results", *count, d->m->limits.params);
-    for (uint32_t i = 0; i < *count; i++)
-        BASE_TRY(wasm_decode_type(d, &types[i]));
-    *list = types;
-    return WISP_OK;
-}
-
-static wisp_status read_function_type(wasm_decoder *d, uint32_t index)
-{
-    uint8_t form = base_read_u8(&d->r);
-    BASE_TRY(wasm_decode_check(d));
-    if (form == 0x5f || form == 0x5e || form == 0x50 || form == 0x4f || form == 0x4e)
-        return base_fail(d->report, WISP_E_UNSUPPORTED, "wasm: byte %zu: garbage-collected types", base_offset(&d->r));
-    if (form != 0x60) return wasm_decode_fail(d, "malformed type form 0x%02x", form);
-    wasm_functype *type = &d->m->types[index];
-    d->m->canonical[index] = index; /* a type may refer to itself */
-    d->m->type_count = index + 1;
-    BASE_TRY(read_type_list(d, &type->params, &type->param_count));
-    return read_type_list(d, &type->results, &type->result_count);
-}
-
-static wisp_status decode_types(wasm_decoder *d)
-{
-    wasm_module *m = d->m;
-    uint32_t count;
-    BASE_TRY(read_vector(d, &count, 3, sizeof *m->types, &m->types));
-    m->canonical = wasm_arena_array(&m->arena, count, sizeof *m->canonical);
-    size_t slot_count = 16;
-    while (slot_count <= (size_t)count * 2)
-        slot_count *= 2;
-    uint32_t *slots = base_calloc(slot_count, sizeof *slots);
-    wisp_status status = slots && m->canonical ? WISP_OK : no_memory(d);
-    for (uint32_t i = 0; i < count && status == WISP_OK; i++) {
-        status = read_function_type(d, i);
-        if (status == WISP_OK) wasm_canonicalize_type(m, i, slots, slot_count);
-    }
-    base_free(slots);
-    return status;
 }
 
 static wisp_status read_range(wasm_decoder *d, wasm_range *out, bool of_memory)
@@ -177,11 +94,13 @@ static wisp_status read_global_type(wasm_decoder *d, wasm_global_decl *out)
     return WISP_OK;
 }
 
+/* Of a function or a tag: it must be a function type. */
 static wisp_status read_type_index(wasm_decoder *d, uint32_t *out)
 {
     *out = base_read_leb_u32(&d->r);
     BASE_TRY(wasm_decode_check(d));
-    return *out < d->m->type_count ? WISP_OK : wasm_decode_fail(d, "unknown type %u", *out);
+    if (*out >= d->m->type_count) return wasm_decode_fail(d, "unknown type %u", *out);
+    return d->m->subs[*out].form == WASM_FORM_FUNC ? WISP_OK : wasm_decode_fail(d, "type mismatch: no function type");
 }
 
 static wisp_status read_tag_type(wasm_decoder *d, uint32_t *out)
@@ -200,7 +119,7 @@ static wisp_status read_tag_type(wasm_decoder *d, uint32_t *out)
 static wisp_status extend(wasm_decoder *d, void *array, uint32_t have, uint32_t more, size_t element)
 {
     void *old, *p = wasm_arena_array(&d->m->arena, (size_t)have + more, element);
-    if (!p) return no_memory(d);
+    if (!p) return wasm_decode_no_memory(d);
     memcpy(&old, array, sizeof old);
     if (have) memcpy(p, old, (size_t)have * element);
     memcpy(array, &p, sizeof p);
@@ -241,7 +160,7 @@ static wisp_status decode_imports(wasm_decoder *d)
 {
     wasm_module *m = d->m;
     uint32_t count;
-    BASE_TRY(read_vector(d, &count, 4, sizeof *m->imports, &m->imports));
+    BASE_TRY(wasm_read_vector(d, &count, 4, sizeof *m->imports, &m->imports));
     /* at most `count` of each kind; the arrays are short-lived unless no section of the kind follows */
     BASE_TRY(extend(d, &m->funcs, 0, count, sizeof *m->funcs));
     BASE_TRY(extend(d, &m->tables, 0, count, sizeof *m->tables));
@@ -263,14 +182,14 @@ static wisp_status decode_functions(wasm_decoder *d)
 {
     wasm_module *m = d->m;
     uint32_t count, *types;
-    BASE_TRY(read_vector(d, &count, 1, sizeof *types, &types));
+    BASE_TRY(wasm_read_vector(d, &count, 1, sizeof *types, &types));
     BASE_TRY(extend(d, &m->funcs, m->func_count, count, sizeof *m->funcs));
     for (uint32_t i = 0; i < count; i++)
         BASE_TRY(read_type_index(d, &m->funcs[m->func_count + i]));
     m->func_count += count;
     m->code_count = count;
     m->codes = wasm_arena_array(&m->arena, count, sizeof *m->codes);
-    return m->codes ? WISP_OK : no_memory(d);
+    return m->codes ? WISP_OK : wasm_decode_no_memory(d);
 }
 
 static wisp_status decode_tables(wasm_decoder *d)
@@ -278,7 +197,7 @@ static wisp_status decode_tables(wasm_decoder *d)
     wasm_module *m = d->m;
     uint32_t count;
     void *unused;
-    BASE_TRY(read_vector(d, &count, 3, 1, &unused));
+    BASE_TRY(wasm_read_vector(d, &count, 3, 1, &unused));
     BASE_TRY(extend(d, &m->tables, m->table_count, count, sizeof *m->tables));
     for (uint32_t i = 0; i < count; i++) {
         wasm_table_decl *table = &m->tables[m->table_count];
@@ -300,7 +219,7 @@ static wisp_status decode_memories(wasm_decoder *d)
     wasm_module *m = d->m;
     uint32_t count;
     void *unused;
-    BASE_TRY(read_vector(d, &count, 2, 1, &unused));
+    BASE_TRY(wasm_read_vector(d, &count, 2, 1, &unused));
     BASE_TRY(extend(d, &m->memories, m->memory_count, count, sizeof *m->memories));
     for (uint32_t i = 0; i < count; i++)
         BASE_TRY(read_range(d, &m->memories[m->memory_count++], true));
@@ -312,7 +231,7 @@ static wisp_status decode_tags(wasm_decoder *d)
     wasm_module *m = d->m;
     uint32_t count;
     void *unused;
-    BASE_TRY(read_vector(d, &count, 2, 1, &unused));
+    BASE_TRY(wasm_read_vector(d, &count, 2, 1, &unused));
     BASE_TRY(extend(d, &m->tags, m->tag_count, count, sizeof *m->tags));
     for (uint32_t i = 0; i < count; i++)
         BASE_TRY(read_tag_type(d, &m->tags[m->tag_count++]));
@@ -324,7 +243,7 @@ static wisp_status decode_globals(wasm_decoder *d)
     wasm_module *m = d->m;
     uint32_t count;
     void *unused;
-    BASE_TRY(read_vector(d, &count, 3, 1, &unused));
+    BASE_TRY(wasm_read_vector(d, &count, 3, 1, &unused));
     BASE_TRY(extend(d, &m->globals, m->global_count, count, sizeof *m->globals));
     for (uint32_t i = 0; i < count; i++) {
         wasm_global_decl *global = &m->globals[m->global_count];
@@ -352,14 +271,6 @@ static uint32_t kind_count(const wasm_module *m, wasm_kind kind)
     return 0;
 }
 
-static uint32_t name_hash(base_span name)
-{
-    uint32_t h = 2166136261u;
-    for (size_t i = 0; i < name.size; i++)
-        h = (h ^ name.data[i]) * 16777619u;
-    return h ^ h >> 15;
-}
-
 /* core §3.4.14: export names are distinct. A hash table, so that a million of them stay linear. */
 static wisp_status check_export_names(wasm_decoder *d)
 {
@@ -368,11 +279,13 @@ static wisp_status check_export_names(wasm_decoder *d)
     while (size < (size_t)m->export_count * 2)
         size *= 2;
     uint32_t *slots = base_calloc(size, sizeof *slots);
-    if (!slots) return no_memory(d);
+    if (!slots) return wasm_decode_no_memory(d);
+    uint64_t seed;
+    if (!os_random(&seed, sizeof seed)) seed = (uintptr_t)slots; /* secret: nobody can choose names that collide */
     wisp_status status = WISP_OK;
     for (uint32_t i = 0; i < m->export_count && status == WISP_OK; i++) {
         base_span name = m->exports[i].name;
-        size_t at = name_hash(name) & (size - 1);
+        size_t at = wasm_hash_bytes(seed, name.data, name.size) & (size - 1);
         for (; slots[at]; at = (at + 1) & (size - 1)) {
             base_span other = m->exports[slots[at] - 1].name;
             if (other.size == name.size && memcmp(other.data, name.data, name.size) == 0) {
@@ -390,7 +303,7 @@ static wisp_status decode_exports(wasm_decoder *d)
 {
     wasm_module *m = d->m;
     uint32_t count;
-    BASE_TRY(read_vector(d, &count, 3, sizeof *m->exports, &m->exports));
+    BASE_TRY(wasm_read_vector(d, &count, 3, sizeof *m->exports, &m->exports));
     for (uint32_t i = 0; i < count; i++) {
         wasm_export_info *e = &m->exports[i];
         BASE_TRY(read_name(d, &e->name));
@@ -423,12 +336,12 @@ static wisp_status read_elem_items(wasm_decoder *d, wasm_elem *e, bool expressio
 {
     wasm_module *m = d->m;
     if (expressions) {
-        BASE_TRY(read_vector(d, &e->count, 2, sizeof *e->exprs, &e->exprs));
+        BASE_TRY(wasm_read_vector(d, &e->count, 2, sizeof *e->exprs, &e->exprs));
         for (uint32_t i = 0; i < e->count; i++)
             BASE_TRY(wasm_validate_constant(d, &e->exprs[i], e->type));
         return WISP_OK;
     }
-    BASE_TRY(read_vector(d, &e->count, 1, sizeof *e->funcs, &e->funcs));
+    BASE_TRY(wasm_read_vector(d, &e->count, 1, sizeof *e->funcs, &e->funcs));
     for (uint32_t i = 0; i < e->count; i++) {
         uint32_t func = e->funcs[i] = base_read_leb_u32(&d->r);
         BASE_TRY(wasm_decode_check(d));
@@ -462,7 +375,7 @@ static wisp_status read_elem(wasm_decoder *d, wasm_elem *e)
             if (kind) return wasm_decode_fail(d, "malformed element kind");
         }
     }
-    if (e->mode == WASM_SEGMENT_ACTIVE && !wasm_type_matches(e->type, m->tables[e->table].type))
+    if (e->mode == WASM_SEGMENT_ACTIVE && !wasm_type_matches(m->subs, e->type, m->tables[e->table].type))
         return wasm_decode_fail(d, "type mismatch: elements do not fit the table");
     return read_elem_items(d, e, flags & 4);
 }
@@ -470,7 +383,7 @@ static wisp_status read_elem(wasm_decoder *d, wasm_elem *e)
 static wisp_status decode_elems(wasm_decoder *d)
 {
     uint32_t count;
-    BASE_TRY(read_vector(d, &count, 2, sizeof *d->m->elems, &d->m->elems));
+    BASE_TRY(wasm_read_vector(d, &count, 2, sizeof *d->m->elems, &d->m->elems));
     for (uint32_t i = 0; i < count; i++)
         BASE_TRY(read_elem(d, &d->m->elems[i]));
     d->m->elem_count = count;
@@ -482,7 +395,8 @@ static wisp_status decode_data_count(wasm_decoder *d)
     d->data_count = base_read_leb_u32(&d->r);
     d->has_data_count = true;
     BASE_TRY(wasm_decode_check(d));
-    if (d->data_count > d->m->limits.items) return too_many(d, "segments", d->data_count, d->m->limits.items);
+    if (d->data_count > d->m->limits.items)
+        return wasm_decode_too_many(d, "segments", d->data_count, d->m->limits.items);
     return WISP_OK;
 }
 
@@ -490,7 +404,7 @@ static wisp_status decode_datas(wasm_decoder *d)
 {
     wasm_module *m = d->m;
     uint32_t count;
-    BASE_TRY(read_vector(d, &count, 2, sizeof *m->datas, &m->datas));
+    BASE_TRY(wasm_read_vector(d, &count, 2, sizeof *m->datas, &m->datas));
     if (d->has_data_count && count != d->data_count)
         return wasm_decode_fail(d, "data count and data section have inconsistent lengths");
     for (uint32_t i = 0; i < count; i++) {
@@ -523,7 +437,7 @@ typedef struct section_rule {
 } section_rule;
 
 static const section_rule rules[14] = {
-    [0] = {"custom section", 0, NULL},           [1] = {"type section", 1, decode_types},
+    [0] = {"custom section", 0, NULL},           [1] = {"type section", 1, wasm_decode_types},
     [2] = {"import section", 2, decode_imports}, [3] = {"function section", 3, decode_functions},
     [4] = {"table section", 4, decode_tables},   [5] = {"memory section", 5, decode_memories},
     [13] = {"tag section", 6, decode_tags},      [6] = {"global section", 7, decode_globals},
@@ -532,46 +446,17 @@ static const section_rule rules[14] = {
     [10] = {"code section", 12, decode_codes},   [11] = {"data section", 13, decode_datas},
 };
 
-static wisp_status read_local_types(wasm_decoder *d, wasm_code *code, const wasm_functype *type, wasm_type **locals,
-                                    size_t *capacity)
-{
-    uint32_t groups = base_read_leb_u32(&d->r);
-    BASE_TRY(wasm_decode_check(d));
-    if (!base_can_hold(&d->r, groups, 2)) return wasm_decode_fail(d, "length out of bounds");
-    uint64_t total = type->param_count;
-    if (!BASE_GROW(*locals, *capacity, total)) return no_memory(d);
-    if (total) memcpy(*locals, type->params, total * sizeof **locals);
-    for (uint32_t i = 0; i < groups; i++) {
-        uint32_t count = base_read_leb_u32(&d->r);
-        wasm_type local;
-        BASE_TRY(wasm_decode_type(d, &local));
-        if (count > d->m->limits.locals || total + count > d->m->limits.locals)
-            return too_many(d, "locals", total + count, d->m->limits.locals);
-        if (!wasm_type_defaultable(local))
-            return base_fail(d->report, WISP_E_UNSUPPORTED, "wasm: byte %zu: locals without a default",
-                             base_offset(&d->r));
-        if (!BASE_GROW(*locals, *capacity, total + count)) return no_memory(d);
-        for (uint32_t k = 0; k < count; k++)
-            (*locals)[total++] = local;
-    }
-    code->params = type->param_count;
-    code->results = type->result_count;
-    code->locals = (uint32_t)(total - type->param_count);
-    return WISP_OK;
-}
-
-static wisp_status decode_body(wasm_decoder *d, uint32_t index, wasm_type **locals, size_t *capacity)
+static wisp_status decode_body(wasm_decoder *d, uint32_t index)
 {
     wasm_code *code = &d->m->codes[index];
     const wasm_functype *type = &d->m->types[d->m->funcs[d->m->imported_funcs + index]];
     const uint8_t *section_end = d->r.end;
     code->body = base_read_span(&d->r, base_read_leb_u32(&d->r));
     BASE_TRY(wasm_decode_check(d));
-    if (code->body.size > INT32_MAX) return too_many(d, "bytes of a function", code->body.size, INT32_MAX);
+    if (code->body.size > INT32_MAX) return wasm_decode_too_many(d, "bytes of a function", code->body.size, INT32_MAX);
     d->r.at = code->body.data;
     d->r.end = code->body.data + code->body.size;
-    BASE_TRY(read_local_types(d, code, type, locals, capacity));
-    BASE_TRY(wasm_validate_function(d, code, type, *locals));
+    BASE_TRY(wasm_validate_function(d->validator, code, type));
     if (base_left(&d->r)) return wasm_decode_fail(d, "operators remaining after end of function");
     d->r.end = section_end;
     return WISP_OK;
@@ -582,20 +467,18 @@ static wisp_status decode_codes(wasm_decoder *d)
     uint32_t count = base_read_leb_u32(&d->r);
     BASE_TRY(wasm_decode_check(d));
     if (count != d->m->code_count) return wasm_decode_fail(d, "function and code section have inconsistent lengths");
-    wasm_type *locals = NULL;
-    size_t capacity = 0;
-    wisp_status status = WISP_OK;
-    for (uint32_t i = 0; i < count && status == WISP_OK; i++)
-        status = decode_body(d, i, &locals, &capacity);
-    base_free(locals);
-    return status;
+    if (!d->validator && !(d->validator = wasm_validator_new(d))) return wasm_decode_no_memory(d);
+    for (uint32_t i = 0; i < count; i++)
+        BASE_TRY(decode_body(d, i));
+    return WISP_OK;
 }
 
 static wisp_status record_section(wasm_decoder *d, uint8_t id, uint64_t offset, base_span name, base_span content)
 {
     wasm_module *m = d->m;
-    if (m->section_count >= m->limits.items) return too_many(d, "sections", m->section_count, m->limits.items);
-    if (!BASE_GROW(m->sections, m->section_capacity, (size_t)m->section_count + 1)) return no_memory(d);
+    if (m->section_count >= m->limits.items)
+        return wasm_decode_too_many(d, "sections", m->section_count, m->limits.items);
+    if (!BASE_GROW(m->sections, m->section_capacity, (size_t)m->section_count + 1)) return wasm_decode_no_memory(d);
     m->sections[m->section_count++] = (wasm_section_info){.id = id, .offset = offset, .name = name, .content = content};
     return WISP_OK;
 }
@@ -606,7 +489,7 @@ static wisp_status ready_for(wasm_decoder *d, uint8_t id)
     wasm_module *m = d->m;
     if (rules[id].order <= rules[3].order || m->declared) return WISP_OK;
     m->declared = wasm_arena_array(&m->arena, m->func_count, 1);
-    return m->declared ? WISP_OK : no_memory(d);
+    return m->declared ? WISP_OK : wasm_decode_no_memory(d);
 }
 
 static wisp_status decode_section(wasm_decoder *d)
@@ -641,7 +524,8 @@ static wisp_status decode_section(wasm_decoder *d)
 
 static wisp_status decode_module(wasm_decoder *d)
 {
-    if (!BASE_GROW(d->m->branches, d->m->branch_capacity, 1)) return no_memory(d); /* never NULL, also when empty */
+    if (!BASE_GROW(d->m->branches, d->m->branch_capacity, 1))
+        return wasm_decode_no_memory(d); /* never NULL, also when empty */
     d->section = "header";
     uint32_t magic = base_read_u32(&d->r), version = base_read_u32(&d->r);
     BASE_TRY(wasm_decode_check(d));
@@ -678,6 +562,9 @@ void wasm_module_free(wasm_module *m)
 {
     if (!m) return;
     wasm_arena_fini(&m->arena);
+    base_free(m->types);
+    base_free(m->subs);
+    base_free(m->canonical);
     base_free(m->branches);
     base_free(m->sections);
     base_free(m->func_names);

@@ -33,7 +33,9 @@ wisp_status wasm_func_new(wasm_func **out, wasm_store *store, const char *signat
         if (letter && *(type.results ? &type.result_count : &type.param_count) < UINT32_MAX)
             (*(type.results ? &type.result_count : &type.param_count))++;
     }
-    uint32_t id = ok && type.results ? wasm_intern_type(store, &type, NULL) : WASM_NO_INDEX;
+    const wasm_subtype sub = {.super = WASM_NO_INDEX, .group_size = 1, .form = WASM_FORM_FUNC, .is_final = true};
+    const wasm_group group = {.types = &type, .subs = &sub, .size = 1};
+    uint32_t id = ok && type.results ? wasm_intern_group(store, &group) : WASM_NO_INDEX;
     base_free(types);
     if (id == WASM_NO_INDEX || !func) {
         base_free(func);
@@ -158,7 +160,8 @@ static wisp_status bind_extern(wasm_instance *instance, const wasm_import_info *
     case WASM_GLOBAL: {
         wasm_type wanted = store_type(instance, m->globals[i].type);
         ok = value.global->is_mutable == m->globals[i].is_mutable &&
-             (m->globals[i].is_mutable ? value.global->type == wanted : wasm_type_matches(value.global->type, wanted));
+             (m->globals[i].is_mutable ? value.global->type == wanted
+                                       : wasm_type_matches(instance->store->subs, value.global->type, wanted));
         instance->globals[i] = value.global;
         break;
     }
@@ -199,6 +202,29 @@ static wisp_status resolve_imports(wasm_instance *instance, const wasm_imports *
 
 /* ---- making the parts ---- */
 
+/* The store's ids of the module's types. */
+static wisp_status intern_types(wasm_instance *instance, wisp_report *report)
+{
+    const wasm_module *m = instance->module;
+    for (uint32_t i = 0; i < m->type_count; i++) {
+        if (m->canonical[i] != i) {
+            instance->type_ids[i] = instance->type_ids[m->canonical[i]];
+            continue;
+        }
+        if (m->subs[i].group != i) continue; /* came with the first of its group */
+        const wasm_group group = {.types = &m->types[i],
+                                  .subs = &m->subs[i],
+                                  .start = i,
+                                  .size = m->subs[i].group_size,
+                                  .ids = instance->type_ids};
+        uint32_t id = wasm_intern_group(instance->store, &group);
+        if (id == WASM_NO_INDEX) return out_of_memory(report);
+        for (uint32_t k = 0; k < group.size; k++)
+            instance->type_ids[i + k] = id + k;
+    }
+    return WISP_OK;
+}
+
 static wisp_status allocate(wasm_instance *instance, wisp_report *report)
 {
     const wasm_module *m = instance->module;
@@ -214,20 +240,12 @@ static wisp_status allocate(wasm_instance *instance, wisp_report *report)
     if (!instance->funcs || !instance->own_funcs || !instance->tables || !instance->memories || !instance->globals ||
         !instance->tags || !instance->type_ids || !instance->elems || !instance->data_sizes)
         return out_of_memory(report);
-    for (uint32_t i = 0; i < m->type_count; i++)
-        instance->type_ids[i] = WASM_NO_INDEX;
-    for (uint32_t i = 0; i < m->type_count; i++) {
-        uint32_t id = wasm_intern_type(instance->store, &m->types[i], instance->type_ids);
-        if (id == WASM_NO_INDEX) return out_of_memory(report);
-        instance->type_ids[i] = id;
-    }
-    return WISP_OK;
+    return intern_types(instance, report);
 }
 
 static void make_functions(wasm_instance *instance)
 {
     const wasm_module *m = instance->module;
-    instance->constants = (wasm_func){.instance = instance, .store = instance->store, .index = WASM_NO_INDEX};
     for (uint32_t i = 0; i < m->func_count; i++) {
         wasm_func *func = &instance->own_funcs[i];
         func->instance = instance;

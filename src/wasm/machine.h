@@ -72,10 +72,32 @@ typedef struct wasm_data {
     base_span bytes;
 } wasm_data;
 
+/* Of a defined type (core §2.3.11), what its wasm_functype does not say. The fields of a struct or array type are its
+ * "params": a value type or WASM_PACKED_…, WASM_FIELD_MUTABLE added to it. Indices are canonical. */
+typedef struct wasm_subtype {
+    uint32_t super;             /* WASM_NO_INDEX: none */
+    uint32_t group, group_size; /* the first of its recursive group, and how many that has */
+    uint8_t form;               /* WASM_FORM_… */
+    uint8_t depth;              /* how many supertypes are above it */
+    bool is_final;
+} wasm_subtype;
+
+enum {
+    WASM_FORM_ARRAY = 0x5e,
+    WASM_FORM_STRUCT = 0x5f,
+    WASM_FORM_FUNC = 0x60,
+    WASM_PACKED_I8 = 0x78,
+    WASM_PACKED_I16 = 0x77,
+    WASM_FIELD_MUTABLE = 0x8000000,
+    WASM_REF_WITHIN = 0x10000000, /* only while groups are compared */
+    WASM_SUBTYPE_DEPTH = 63,      /* as in browsers (JS API §implementation limits) */
+};
+
 struct wasm_module {
     base_span bytes;
     wasm_arena arena;
     wasm_functype *types;
+    wasm_subtype *subs;
     uint32_t *canonical; /* per type index: the first type that is the same; all heap types name that one */
     wasm_import_info *imports;
     wasm_export_info *exports;
@@ -102,9 +124,37 @@ struct wasm_module {
 /* types.c */
 bool wasm_type_is_ref(wasm_type type);
 bool wasm_type_is_concrete(wasm_type type); /* a reference to a type of the module */
-bool wasm_type_matches(wasm_type sub, wasm_type super);
-/* Sets m->canonical[index]; `slots` is the decoder's hash table, more than twice as large as the number of types. */
-void wasm_canonicalize_type(wasm_module *m, uint32_t index, uint32_t *slots, size_t slot_count);
+/* `subs` are the module's or the store's, whichever the types' indices belong to. */
+bool wasm_type_matches(const wasm_subtype *subs, wasm_type sub, wasm_type super);
+bool wasm_types_match(const wasm_subtype *subs, const wasm_type *sub, const wasm_type *super, uint32_t count);
+bool wasm_subtype_is(const wasm_subtype *subs, uint32_t sub, uint32_t super); /* on canonical indices */
+/* core §3.3.6: function, struct and array types, both of that form. */
+bool wasm_composite_matches(const wasm_subtype *subs, uint8_t form, const wasm_functype *sub,
+                            const wasm_functype *super);
+
+/* A recursive group, and a hash table of those that differ. */
+typedef struct wasm_group {
+    const wasm_functype *types;
+    const wasm_subtype *subs;
+    uint32_t start, size;
+    const uint32_t *ids; /* the identities of types before `start`; NULL: their indices */
+} wasm_group;
+typedef struct wasm_group_slot {
+    uint32_t start, hash; /* start + 1; 0: free */
+} wasm_group_slot;
+typedef struct wasm_groups {
+    wasm_group_slot *slots;
+    size_t slot_count, used;
+    uint64_t seed;
+} wasm_groups;
+/* Sets *start to the equal group that is known, else remembers the group under *start. at(space, start) describes a
+ * known one. False: no memory. */
+bool wasm_groups_find(wasm_groups *table, const wasm_group *g, wasm_group (*at)(const void *, uint32_t),
+                      const void *space, uint32_t *start);
+void wasm_groups_fini(wasm_groups *table);
+/* Sets canonical[] of the module's group at `start`; if there is an equal one, its types take the place of these. */
+bool wasm_canonicalize_group(wasm_module *m, wasm_groups *table, uint32_t start);
+uint32_t wasm_hash_bytes(uint64_t seed, const uint8_t *data, size_t size);
 bool wasm_type_defaultable(wasm_type type);
 const char *wasm_type_name(wasm_type type, char out[16]);
 /* Does "(iI)f" say this type? Also on signatures that are themselves wrong (then false). */
@@ -124,10 +174,10 @@ wisp_status wasm_decode_fail(wasm_decoder *d, const char *format, ...) __attribu
 wisp_status wasm_decode_check(wasm_decoder *d); /* fails if the reader has */
 wisp_status wasm_decode_type(wasm_decoder *d, wasm_type *out);
 wisp_status wasm_decode_heap_type(wasm_decoder *d, wasm_type *out);
-/* Validates from the reader's position; `code` has params, results and locals filled in. */
-wisp_status wasm_validate_function(wasm_decoder *d, wasm_code *code, const wasm_functype *type,
-                                   const wasm_type *locals);
+/* Validates from the reader's position: a function's locals and instructions, or a constant expression. */
+wisp_status wasm_validate_function(struct wasm_validator *v, wasm_code *code, const wasm_functype *type);
 wisp_status wasm_validate_constant(wasm_decoder *d, wasm_code *code, wasm_type type);
+struct wasm_validator *wasm_validator_new(wasm_decoder *d);
 void wasm_validator_free(struct wasm_validator *v);
 typedef struct wasm_op_info {
     const char *text, *signature; /* NULL: no such instruction */
@@ -252,9 +302,9 @@ struct wasm_store {
     uint32_t exit_code;
     char reason[128];
     wasm_functype **types; /* interned: a heap type index in them is one of this array */
-    size_t type_count, type_capacity;
-    uint32_t *type_slots; /* hash table of indices + 1 */
-    size_t type_slot_count;
+    wasm_subtype *subs;
+    size_t type_count, type_capacity, sub_capacity;
+    wasm_groups groups;
     wasm_instance *instances;
     wasm_memory *memories;
     wasm_table *tables;
@@ -287,8 +337,8 @@ typedef enum wasm_trap_kind {
 } wasm_trap_kind;
 
 /* wasm_store.c */
-uint32_t wasm_intern_type(wasm_store *store, const wasm_functype *type,
-                          const uint32_t *ids); /* WASM_NO_INDEX: memory */
+/* The id of the group's first type (they follow each other); WASM_NO_INDEX: no memory. */
+uint32_t wasm_intern_group(wasm_store *store, const wasm_group *group);
 /* core §3.3.8, on ids of the store: is every value of type `sub` one of type `super`? What call_indirect asks. */
 bool wasm_store_type_is_slow(const wasm_store *store, uint32_t sub, uint32_t super);
 static inline bool wasm_store_type_is(const wasm_store *store, uint32_t sub, uint32_t super)
@@ -303,6 +353,9 @@ wisp_status wasm_tick(wasm_store *store);
 /* The next TICK calls wasm_tick; no fuel is lost. */
 void wasm_make_due(wasm_store *store);
 void wasm_trap_capture(const wasm_store *store, wasm_trap *trap);
+
+/* constant.c: evaluates a constant expression of the instance's module. */
+wisp_status wasm_evaluate(wasm_instance *instance, const wasm_code *code, wasm_value *out);
 
 /* linear.c */
 void wasm_memory_fini(wasm_memory *memory);
@@ -324,8 +377,6 @@ static inline bool wasm_inside(uint64_t at, uint64_t n, uint64_t size)
 
 /* wasm_store.c: calls a host function whose arguments lie at v. */
 wisp_status wasm_call_host(wasm_store *store, const wasm_func *func, wasm_instance *caller, wasm_value *v);
-/* Evaluates a constant expression of the instance's module. */
-wisp_status wasm_evaluate(wasm_instance *instance, const wasm_code *code, wasm_value *out);
 /* A frame for `func` whose arguments lie at `fp`; false: no room. */
 bool wasm_push_frame(wasm_store *store, const wasm_func *func, const wasm_code *code, wasm_value *fp);
 

@@ -1,7 +1,9 @@
-/* Value types: matching (core §3.3), names, host signatures; and the arena that a module's parts live in. */
+/* Types: matching (core §3.3), recursive groups kept once, names, host signatures; and the arena that a module's parts
+ * live in. */
 #include <stdio.h>
 #include <string.h>
 
+#include "os/os.h"
 #include "wasm/machine.h"
 
 struct wasm_arena_block {
@@ -53,49 +55,7 @@ bool wasm_type_defaultable(wasm_type type)
     return !wasm_type_is_ref(type) || (type & WASM_REF_NULL);
 }
 
-static bool lists_equal(const wasm_type *a, const wasm_type *b, uint32_t count, uint32_t a_self, uint32_t b_self)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        bool both_self = wasm_type_is_concrete(a[i]) && wasm_type_is_concrete(b[i]) && (a[i] & 0xffffff) == a_self &&
-                         (b[i] & 0xffffff) == b_self && a[i] >> 24 == b[i] >> 24;
-        if (a[i] != b[i] && !both_self) return false;
-    }
-    return true;
-}
-
-static uint32_t type_hash(const wasm_functype *type, uint32_t self)
-{
-    uint32_t h = type->param_count * 31 + type->result_count, count = type->param_count + type->result_count;
-    for (uint32_t i = 0; i < count; i++) {
-        wasm_type t = i < type->param_count ? type->params[i] : type->results[i - type->param_count];
-        if (wasm_type_is_concrete(t) && (t & 0xffffff) == self) t |= 0xffffff;
-        h = (h ^ t) * 16777619u;
-        h ^= h >> 13;
-    }
-    return h;
-}
-
-/* Types are compared by what they say (core §3.3.4), once, here: later, equal types have equal canonical indices. A
- * type refers to earlier types, by their canonical index already, or to itself. */
-void wasm_canonicalize_type(wasm_module *m, uint32_t index, uint32_t *slots, size_t slot_count)
-{
-    const wasm_functype *type = &m->types[index];
-    size_t at = type_hash(type, index) & (slot_count - 1);
-    m->canonical[index] = index;
-    for (; slots[at]; at = (at + 1) & (slot_count - 1)) {
-        uint32_t other = slots[at] - 1;
-        const wasm_functype *t = &m->types[other];
-        if (t->param_count == type->param_count && t->result_count == type->result_count &&
-            lists_equal(type->params, t->params, t->param_count, index, other) &&
-            lists_equal(type->results, t->results, t->result_count, index, other)) {
-            m->canonical[index] = other;
-            return;
-        }
-    }
-    slots[at] = index + 1;
-}
-
-enum { /* core §5.3.3: the bytes of abstract heap types; 0 is below all of them */
+enum { /* core §5.3.2: the bytes of abstract heap types; 0 is below all of them */
        HEAP_BOTTOM = 0,
        HEAP_EXN = 0x69,
        HEAP_ARRAY,
@@ -111,7 +71,7 @@ enum { /* core §5.3.3: the bytes of abstract heap types; 0 is below all of them
        HEAP_NOEXN,
 };
 
-/* core §3.3.3, among abstract heap types */
+/* core §3.3.4, among abstract heap types */
 static bool abstract_matches(uint32_t sub, uint32_t super)
 {
     if (sub == super || sub == HEAP_BOTTOM) return true;
@@ -135,7 +95,22 @@ static bool abstract_matches(uint32_t sub, uint32_t super)
     }
 }
 
-bool wasm_type_matches(wasm_type sub, wasm_type super)
+/* core §3.3.4: a defined type of this form below an abstract one */
+static bool form_matches(uint8_t form, uint32_t super)
+{
+    if (form == WASM_FORM_FUNC) return super == HEAP_FUNC;
+    return super == HEAP_ANY || super == HEAP_EQ || super == (form == WASM_FORM_STRUCT ? HEAP_STRUCT : HEAP_ARRAY);
+}
+
+/* core §3.3.8: the declared supertypes, at most WASM_SUBTYPE_DEPTH of them, are followed. */
+bool wasm_subtype_is(const wasm_subtype *subs, uint32_t sub, uint32_t super)
+{
+    for (uint32_t wanted = subs[super].depth; subs[sub].depth > wanted;)
+        sub = subs[sub].super;
+    return sub == super;
+}
+
+bool wasm_type_matches(const wasm_subtype *subs, wasm_type sub, wasm_type super)
 {
     if (sub == super) return true;
     if (!wasm_type_is_ref(sub) || !wasm_type_is_ref(super)) return false;
@@ -143,8 +118,175 @@ bool wasm_type_matches(wasm_type sub, wasm_type super)
     bool sub_abstract = sub & WASM_REF_ABSTRACT, super_abstract = super & WASM_REF_ABSTRACT;
     uint32_t from = sub & 0xffffff, to = super & 0xffffff;
     if (sub_abstract && super_abstract) return abstract_matches(from, to);
-    if (super_abstract) return to == HEAP_FUNC; /* every defined type is a function type */
-    return sub_abstract ? from == HEAP_BOTTOM || from == HEAP_NOFUNC : from == to;
+    if (super_abstract) return form_matches(subs[from].form, to);
+    if (!sub_abstract) return wasm_subtype_is(subs, from, to);
+    return from == HEAP_BOTTOM || from == (subs[to].form == WASM_FORM_FUNC ? HEAP_NOFUNC : HEAP_NONE);
+}
+
+bool wasm_types_match(const wasm_subtype *subs, const wasm_type *sub, const wasm_type *super, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (sub[i] != super[i] && !wasm_type_matches(subs, sub[i], super[i])) return false;
+    return true;
+}
+
+/* core §3.3.7: a field that may be set must be of the same type on both sides. */
+static bool field_matches(const wasm_subtype *subs, wasm_type sub, wasm_type super)
+{
+    if (sub == super) return true;
+    if ((sub | super) & WASM_FIELD_MUTABLE) return false;
+    return wasm_type_matches(subs, sub, super);
+}
+
+bool wasm_composite_matches(const wasm_subtype *subs, uint8_t form, const wasm_functype *sub,
+                            const wasm_functype *super)
+{
+    if (form == WASM_FORM_FUNC)
+        return sub->param_count == super->param_count && sub->result_count == super->result_count &&
+               wasm_types_match(subs, super->params, sub->params, sub->param_count) &&
+               wasm_types_match(subs, sub->results, super->results, sub->result_count);
+    if (sub->param_count < super->param_count) return false;
+    for (uint32_t i = 0; i < super->param_count; i++)
+        if (!field_matches(subs, sub->params[i], super->params[i])) return false;
+    return true;
+}
+
+/* ---- recursive groups, core §2.3.12: equal ones are kept once ---- */
+
+/* A reference as it is compared: to a type of the group by position, to an earlier one by its identity. */
+static wasm_type seen_from(const wasm_group *g, wasm_type type)
+{
+    if (!wasm_type_is_concrete(type)) return type;
+    uint32_t index = type & 0xffffff;
+    if (index - g->start < g->size) return WASM_REF_WITHIN | (type & ~0xffffffu) | (index - g->start);
+    return g->ids ? (type & ~0xffffffu) | g->ids[index] : type;
+}
+
+static wasm_type super_seen_from(const wasm_group *g, uint32_t k)
+{
+    return g->subs[k].super == WASM_NO_INDEX ? 0 : seen_from(g, WASM_REF | g->subs[k].super);
+}
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    unsigned __int128 product = (unsigned __int128)(h ^ v) * 0x9e3779b97f4a7c15u;
+    return (uint64_t)(product >> 64) ^ (uint64_t)product;
+}
+
+uint32_t wasm_hash_bytes(uint64_t seed, const uint8_t *data, size_t size)
+{
+    uint64_t h = seed ^ size;
+    for (; size >= 8; data += 8, size -= 8) {
+        uint64_t word;
+        memcpy(&word, data, 8);
+        h = mix(h, word);
+    }
+    for (; size; data++, size--)
+        h = mix(h, *data);
+    return (uint32_t)(h ^ h >> 32);
+}
+
+static uint32_t group_hash(const wasm_group *g, uint64_t seed)
+{
+    uint64_t h = mix(seed, g->size);
+    for (uint32_t k = 0; k < g->size; k++) {
+        const wasm_functype *t = &g->types[k];
+        h = mix(h, g->subs[k].form | (uint64_t)g->subs[k].is_final << 8 | (uint64_t)super_seen_from(g, k) << 32);
+        h = mix(h, t->param_count | (uint64_t)t->result_count << 32);
+        for (uint32_t i = 0; i < t->param_count; i++)
+            h = mix(h, seen_from(g, t->params[i]));
+        for (uint32_t i = 0; i < t->result_count; i++)
+            h = mix(h, seen_from(g, t->results[i]));
+    }
+    return (uint32_t)(h ^ h >> 32);
+}
+
+static bool lists_equal(const wasm_group *g, const wasm_type *a, const wasm_group *h, const wasm_type *b,
+                        uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (seen_from(g, a[i]) != seen_from(h, b[i])) return false;
+    return true;
+}
+
+static bool groups_equal(const wasm_group *g, const wasm_group *h)
+{
+    if (g->size != h->size) return false;
+    for (uint32_t k = 0; k < g->size; k++) {
+        const wasm_functype *a = &g->types[k], *b = &h->types[k];
+        if (g->subs[k].form != h->subs[k].form || g->subs[k].is_final != h->subs[k].is_final ||
+            super_seen_from(g, k) != super_seen_from(h, k) || a->param_count != b->param_count ||
+            a->result_count != b->result_count || !lists_equal(g, a->params, h, b->params, a->param_count) ||
+            !lists_equal(g, a->results, h, b->results, a->result_count))
+            return false;
+    }
+    return true;
+}
+
+static bool grow_groups(wasm_groups *table)
+{
+    if (table->slot_count > table->used * 2) return true;
+    size_t count = table->slot_count ? table->slot_count * 2 : 64;
+    wasm_group_slot *slots = base_calloc(count, sizeof *slots);
+    if (!slots) return false;
+    /* a secret start: nobody can choose a million types that all fall into one slot */
+    if (!table->seed && !os_random(&table->seed, sizeof table->seed)) table->seed = (uintptr_t)slots;
+    for (size_t i = 0; i < table->slot_count; i++) {
+        if (!table->slots[i].start) continue;
+        size_t at = table->slots[i].hash & (count - 1);
+        while (slots[at].start)
+            at = (at + 1) & (count - 1);
+        slots[at] = table->slots[i];
+    }
+    base_free(table->slots);
+    table->slots = slots;
+    table->slot_count = count;
+    return true;
+}
+
+bool wasm_groups_find(wasm_groups *table, const wasm_group *g, wasm_group (*at)(const void *, uint32_t),
+                      const void *space, uint32_t *start)
+{
+    if (!grow_groups(table)) return false;
+    const uint32_t hash = group_hash(g, table->seed);
+    size_t i = hash & (table->slot_count - 1);
+    for (; table->slots[i].start; i = (i + 1) & (table->slot_count - 1)) {
+        if (table->slots[i].hash != hash) continue;
+        wasm_group other = at(space, table->slots[i].start - 1);
+        if (!groups_equal(g, &other)) continue;
+        *start = table->slots[i].start - 1;
+        return true;
+    }
+    table->slots[i] = (wasm_group_slot){.start = *start + 1, .hash = hash};
+    table->used++;
+    return true;
+}
+
+void wasm_groups_fini(wasm_groups *table)
+{
+    base_free(table->slots);
+    *table = (wasm_groups){0};
+}
+
+static wasm_group group_of_module(const void *module, uint32_t start)
+{
+    const wasm_module *m = module;
+    return (wasm_group){
+        .types = &m->types[start], .subs = &m->subs[start], .start = start, .size = m->subs[start].group_size};
+}
+
+bool wasm_canonicalize_group(wasm_module *m, wasm_groups *table, uint32_t start)
+{
+    const wasm_group g = group_of_module(m, start);
+    uint32_t same = start;
+    if (!wasm_groups_find(table, &g, group_of_module, m, &same)) return false;
+    if (same == start) return true;
+    for (uint32_t k = 0; k < g.size; k++) { /* so that all references name canonical types */
+        m->canonical[start + k] = same + k;
+        m->types[start + k] = m->types[same + k];
+        m->subs[start + k] = m->subs[same + k];
+    }
+    return true;
 }
 
 const char *wasm_type_name(wasm_type type, char out[16])

@@ -2,41 +2,47 @@
  * interpreter runs by. Everything else an instruction may be is in validate_ops.c. */
 #include <string.h>
 
+#include "wasm/decode.h"
 #include "wasm/validator.h"
 
 enum { BLOCK = 0x02, LOOP = 0x03, IF = 0x04, ELSE = 0x05, TRY_TABLE = 0x1f };
 
-static wisp_status out_of_memory(wasm_validator *v)
+enum { GUARD = 4 }; /* words below the operands, so that the fast path may look at three without asking */
+
+wisp_status wasm_validator_out_of_memory(wasm_validator *v)
 {
     return base_fail(v->d->report, WISP_E_MEMORY, "wasm: out of memory while validating");
 }
 
-static wasm_control *top(wasm_validator *v)
-{
-    return &v->controls[v->control_count - 1];
-}
+/* ---- operands ---- */
 
-wisp_status wasm_push(wasm_validator *v, wasm_type type)
+wisp_status wasm_grow_operands(wasm_validator *v, uint32_t count)
 {
-    if (v->operand_count >= v->d->m->limits.operands)
+    const size_t have = wasm_operand_count(v), limit = v->m->limits.operands;
+    if (count > limit || have > limit - count)
         return base_fail(v->d->report, WISP_E_LIMIT, "wasm: byte %zu: more than %zu operands", base_offset(&v->d->r),
-                         v->operand_count);
-    if (!BASE_GROW(v->operands, v->operand_capacity, v->operand_count + 1)) return out_of_memory(v);
-    v->operands[v->operand_count++] = type;
-    v->vectors |= type == WASM_V128;
-    if (v->operand_count > v->greatest) v->greatest = (uint32_t)v->operand_count;
+                         limit);
+    if (have + count > v->operand_capacity) {
+        size_t capacity = have + count + v->operand_capacity;
+        if (capacity < 64) capacity = 64;
+        wasm_type *p = base_realloc_array(v->operands ? v->operands - GUARD : NULL, capacity + GUARD, sizeof *p);
+        if (!p) return wasm_validator_out_of_memory(v);
+        const size_t floor = (size_t)(v->floor - v->operands), high = (size_t)(v->high - v->operands);
+        memset(p, 0, GUARD * sizeof *p);
+        v->operands = p + GUARD;
+        v->sp = v->operands + have;
+        v->floor = v->operands + floor;
+        v->high = v->operands + high;
+        v->operand_capacity = capacity;
+    }
+    v->room = v->operands + (v->operand_capacity < limit ? v->operand_capacity : limit);
     return WISP_OK;
 }
 
-wisp_status wasm_pop(wasm_validator *v, wasm_type *out)
+wisp_status wasm_pop_slow(wasm_validator *v, wasm_type *out)
 {
-    const wasm_control *c = top(v);
-    if (v->operand_count == c->height) {
-        *out = WASM_BOTTOM;
-        return c->unreachable ? WISP_OK : wasm_decode_fail(v->d, "type mismatch: the operand stack is empty");
-    }
-    *out = v->operands[--v->operand_count];
-    return WISP_OK;
+    *out = WASM_BOTTOM;
+    return wasm_top(v)->unreachable ? WISP_OK : wasm_decode_fail(v->d, "type mismatch: the operand stack is empty");
 }
 
 wisp_status wasm_pop_ref(wasm_validator *v, wasm_type *out)
@@ -46,11 +52,11 @@ wisp_status wasm_pop_ref(wasm_validator *v, wasm_type *out)
     return wasm_type_is_ref(*out) ? WISP_OK : wasm_decode_fail(v->d, "type mismatch: no reference");
 }
 
-wisp_status wasm_pop_type(wasm_validator *v, wasm_type type)
+wisp_status wasm_pop_type_slow(wasm_validator *v, wasm_type type)
 {
     wasm_type have;
     BASE_TRY(wasm_pop(v, &have));
-    if (have == WASM_BOTTOM || wasm_type_matches(have, type)) return WISP_OK;
+    if (have == WASM_BOTTOM || wasm_type_matches(v->m->subs, have, type)) return WISP_OK;
     char a[16], b[16];
     return wasm_decode_fail(v->d, "type mismatch: %s where %s is needed", wasm_type_name(have, a),
                             wasm_type_name(type, b));
@@ -72,15 +78,14 @@ wisp_status wasm_pop_list(wasm_validator *v, const wasm_type *types, uint32_t co
 
 void wasm_mark_unreachable(wasm_validator *v)
 {
-    v->operand_count = top(v)->height;
-    top(v)->unreachable = true;
+    v->sp = v->floor;
+    wasm_top(v)->unreachable = true;
 }
 
-wisp_status wasm_read_index(wasm_validator *v, uint32_t count, const char *what, uint32_t *out)
+wisp_status wasm_read_index_slow(wasm_validator *v, uint32_t index, const char *what)
 {
-    *out = base_read_leb_u32(&v->d->r);
     BASE_TRY(wasm_decode_check(v->d));
-    return *out < count ? WISP_OK : wasm_decode_fail(v->d, "unknown %s %u", what, *out);
+    return wasm_decode_fail(v->d, "unknown %s %u", what, index);
 }
 
 /* ---- control frames ---- */
@@ -117,10 +122,12 @@ static wisp_status push_control(wasm_validator *v, const wasm_control *c)
     if (v->control_count >= v->d->m->limits.nesting)
         return base_fail(v->d->report, WISP_E_LIMIT, "wasm: byte %zu: blocks nest deeper than %zu",
                          base_offset(&v->d->r), v->control_count);
-    if (!BASE_GROW(v->controls, v->control_capacity, v->control_count + 1)) return out_of_memory(v);
+    if (!BASE_GROW(v->controls, v->control_capacity, v->control_count + 1)) return wasm_validator_out_of_memory(v);
     wasm_control *new = &v->controls[v->control_count++];
     *new = *c;
-    new->height = (uint32_t)v->operand_count;
+    new->height = (uint32_t)wasm_operand_count(v);
+    new->inits = (uint32_t)v->init_count;
+    v->floor = v->sp;
     new->waiting = new->otherwise = -1;
     new->start_pc = position(v);
     new->start_branch = next_branch(v);
@@ -131,13 +138,19 @@ static wisp_status push_control(wasm_validator *v, const wasm_control *c)
 
 static wisp_status check_results(wasm_validator *v)
 {
-    const wasm_control *c = top(v);
+    const wasm_control *c = wasm_top(v);
     uint32_t count;
     const wasm_type *results = results_of(c, &count);
     BASE_TRY(wasm_pop_list(v, results, count));
-    if (v->operand_count != c->height)
-        return wasm_decode_fail(v->d, "type mismatch: values left at the end of a block");
+    if (v->sp != v->floor) return wasm_decode_fail(v->d, "type mismatch: values left at the end of a block");
     return WISP_OK;
+}
+
+/* Locals that were initialized inside a block are not after it, core §3.4.2. */
+static void undo_inits(wasm_validator *v, uint32_t count)
+{
+    while (v->init_count > count)
+        v->init_stamps[v->inits[--v->init_count]] = 0;
 }
 
 /* ---- branch entries ---- */
@@ -147,7 +160,7 @@ static wisp_status check_results(wasm_validator *v)
 static wisp_status add_branch(wasm_validator *v, int32_t base, uint32_t keep, uint32_t drop, int32_t *index)
 {
     wasm_module *m = v->d->m;
-    if (!BASE_GROW(m->branches, m->branch_capacity, m->branch_count + 1)) return out_of_memory(v);
+    if (!BASE_GROW(m->branches, m->branch_capacity, m->branch_count + 1)) return wasm_validator_out_of_memory(v);
     *index = next_branch(v);
     m->branches[m->branch_count++] = (wasm_branch){.pc = base, .st = -1, .keep = keep, .drop = drop};
     return WISP_OK;
@@ -175,7 +188,8 @@ static wisp_status branch_to(wasm_validator *v, uint32_t depth, int32_t base)
     wasm_control *c = &v->controls[v->control_count - 1 - depth];
     uint32_t keep, drop = 0;
     label_of(c, &keep);
-    if (v->operand_count > (size_t)c->height + keep) drop = (uint32_t)v->operand_count - keep - c->height;
+    const size_t have = wasm_operand_count(v);
+    if (have > (size_t)c->height + keep) drop = (uint32_t)have - keep - c->height;
     int32_t index;
     BASE_TRY(add_branch(v, base, keep, drop, &index));
     if (c->opcode == LOOP) {
@@ -203,6 +217,7 @@ static wisp_status read_block_type(wasm_validator *v, wasm_control *c)
     int64_t index = base_read_leb_s33(&d->r);
     BASE_TRY(wasm_decode_check(d));
     if (index < 0 || index >= d->m->type_count) return wasm_decode_fail(d, "unknown type");
+    if (d->m->subs[index].form != WASM_FORM_FUNC) return wasm_decode_fail(d, "type mismatch: no function type");
     c->type = &d->m->types[index];
     return WISP_OK;
 }
@@ -228,10 +243,8 @@ static wisp_status check_catch(wasm_validator *v)
     }
     BASE_TRY(read_label(v, &depth));
     const wasm_type *wanted = label_of(&v->controls[v->control_count - 1 - depth], &count);
-    bool fits = count == given + (kind & 1);
-    for (uint32_t i = 0; fits && i < given; i++)
-        fits = wasm_type_matches(type->params[i], wanted[i]);
-    if (fits && kind & 1) fits = wasm_type_matches(WASM_EXNREF & ~(wasm_type)WASM_REF_NULL, wanted[given]);
+    bool fits = count == given + (kind & 1) && (!type || wasm_types_match(v->m->subs, type->params, wanted, given));
+    if (fits && kind & 1) fits = wasm_type_matches(v->m->subs, WASM_EXNREF & ~(wasm_type)WASM_REF_NULL, wanted[given]);
     return fits ? WISP_OK : wasm_decode_fail(d, "type mismatch in a catch clause");
 }
 
@@ -259,23 +272,24 @@ static wisp_status begin_block(wasm_validator *v, uint8_t opcode)
     BASE_TRY(wasm_pop_list(v, params, count));
     if (opcode == TRY_TABLE) BASE_TRY(read_catches(v)); /* their labels count from outside */
     BASE_TRY(push_control(v, &c));
-    top(v)->otherwise = index;
+    wasm_top(v)->otherwise = index;
     return WISP_OK;
 }
 
 static wisp_status begin_else(wasm_validator *v)
 {
-    if (top(v)->opcode != IF) return wasm_decode_fail(v->d, "else without if");
+    if (wasm_top(v)->opcode != IF) return wasm_decode_fail(v->d, "else without if");
     int32_t base = position(v), index;
     BASE_TRY(check_results(v));
     BASE_TRY(add_branch(v, base, 0, 0, &index));
-    wasm_control *c = top(v);
+    wasm_control *c = wasm_top(v);
     v->d->m->branches[v->first_branch + (size_t)index].st = c->waiting;
     c->waiting = index;
     resolve(v, c->otherwise, base, index + 1);
     c->otherwise = -1;
     c->opcode = ELSE;
     c->unreachable = false;
+    undo_inits(v, c->inits);
     uint32_t count;
     const wasm_type *params = params_of(c, &count);
     return wasm_push_list(v, params, count);
@@ -284,12 +298,10 @@ static wisp_status begin_else(wasm_validator *v)
 /* An `if` without else must take what it gives. */
 static wisp_status check_missing_else(wasm_validator *v)
 {
-    const wasm_control *c = top(v);
+    const wasm_control *c = wasm_top(v);
     uint32_t params, results;
     const wasm_type *from = params_of(c, &params), *to = results_of(c, &results);
-    bool same = params == results;
-    for (uint32_t i = 0; same && i < params; i++)
-        same = wasm_type_matches(from[i], to[i]);
+    bool same = params == results && wasm_types_match(v->m->subs, from, to, params);
     return same ? WISP_OK : wasm_decode_fail(v->d, "type mismatch: if without else must not change the stack");
 }
 
@@ -297,15 +309,17 @@ static wisp_status check_missing_else(wasm_validator *v)
 static wisp_status end_block(wasm_validator *v)
 {
     BASE_TRY(check_results(v));
-    wasm_control c = *top(v);
+    wasm_control c = *wasm_top(v);
     int32_t here = position(v);
     if (c.opcode == IF) {
         BASE_TRY(check_missing_else(v));
         resolve(v, c.otherwise, here, next_branch(v));
     }
     v->control_count--;
+    undo_inits(v, c.inits);
     resolve_chain(v, c.waiting, v->control_count ? here : here - 1);
     if (!v->control_count) return WISP_OK;
+    v->floor = v->operands + wasm_top(v)->height;
     uint32_t count;
     const wasm_type *results = results_of(&c, &count);
     return wasm_push_list(v, results, count);
@@ -335,14 +349,13 @@ static wisp_status check_table_label(wasm_validator *v, uint32_t depth, uint32_t
     c->checked_by = v->br_tables;
     const wasm_type *types = label_of(c, &count);
     if (count != arity) return wasm_decode_fail(v->d, "type mismatch: labels of different arity");
-    size_t height = top(v)->height;
     for (uint32_t i = 0; i < count; i++) {
-        if (v->operand_count - height <= i) {
-            if (top(v)->unreachable) break;
+        if ((size_t)(v->sp - v->floor) <= i) {
+            if (wasm_top(v)->unreachable) break;
             return wasm_decode_fail(v->d, "type mismatch: the operand stack is empty");
         }
-        wasm_type have = v->operands[v->operand_count - 1 - i];
-        if (have != WASM_BOTTOM && !wasm_type_matches(have, types[count - 1 - i]))
+        wasm_type have = v->sp[-1 - (ptrdiff_t)i];
+        if (have != WASM_BOTTOM && !wasm_type_matches(v->m->subs, have, types[count - 1 - i]))
             return wasm_decode_fail(v->d, "type mismatch in br_table");
     }
     return WISP_OK;
@@ -445,7 +458,7 @@ static wisp_status validate_control(wasm_validator *v, uint32_t code)
     }
 }
 
-/* ---- functions ---- */
+/* ---- instructions ---- */
 
 static wisp_status read_opcode(wasm_decoder *d, uint32_t *code)
 {
@@ -473,81 +486,167 @@ static wisp_status unsupported_opcode(wasm_decoder *d, uint32_t code)
                      base_offset(&d->r), code);
 }
 
-static wisp_status validate_code(wasm_validator *v)
+static wisp_status validate_instruction(wasm_validator *v)
 {
     wasm_decoder *d = v->d;
+    uint32_t code;
+    BASE_TRY(read_opcode(d, &code));
+    const wasm_op_info *op = wasm_op(code);
+    if (!op) return unsupported_opcode(d, code);
+    if (v->constant && !is_constant(code)) return wasm_decode_fail(d, "constant expression required");
+    if (is_control(code)) return validate_control(v, code);
+    return op->immediate == WASM_IMM_SPECIAL ? wasm_validate_special(v, code) : wasm_validate_simple(v, op);
+}
+
+static wisp_status validate_code(wasm_validator *v)
+{
     while (v->control_count) {
-        uint32_t code;
-        BASE_TRY(read_opcode(d, &code));
-        const wasm_op_info *op = wasm_op(code);
-        if (!op) return unsupported_opcode(d, code);
-        if (v->constant && !is_constant(code)) return wasm_decode_fail(d, "constant expression required");
-        if (is_control(code))
-            BASE_TRY(validate_control(v, code));
-        else if (op->immediate == WASM_IMM_SPECIAL)
-            BASE_TRY(wasm_validate_special(v, code));
-        else
-            BASE_TRY(wasm_validate_simple(v, op));
+        if (!v->constant) wasm_validate_fast(v);
+        BASE_TRY(validate_instruction(v));
     }
     return WISP_OK;
+}
+
+/* ---- locals ---- */
+
+wasm_type wasm_local_type(const wasm_validator *v, uint32_t index)
+{
+    if (index < WASM_DIRECT_LOCALS) return v->locals[index];
+    size_t low = 0, high = v->run_count - 1; /* the first run that ends after it */
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (v->runs[middle].end > index)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return v->runs[low].type;
+}
+
+static wisp_status add_locals(wasm_validator *v, uint32_t count, wasm_type type)
+{
+    const uint32_t limit = v->m->limits.locals;
+    if (count > limit || v->local_count > limit - count)
+        return wasm_decode_too_many(v->d, "locals", (uint64_t)v->local_count + count, limit);
+    if (!count) return WISP_OK;
+    if (!BASE_GROW(v->runs, v->run_capacity, v->run_count + 1)) return wasm_validator_out_of_memory(v);
+    for (uint32_t i = v->local_count; i < v->local_count + count && i < WASM_DIRECT_LOCALS; i++)
+        v->locals[i] = type;
+    v->local_count += count;
+    v->runs[v->run_count++] = (wasm_local_run){.end = v->local_count, .type = type};
+    v->vectors |= type == WASM_V128;
+    v->tracks_inits |= !wasm_type_defaultable(type);
+    return WISP_OK;
+}
+
+/* A stamp of its own for each function, so that nothing needs to be cleared. */
+static wisp_status begin_inits(wasm_validator *v)
+{
+    const size_t old = v->stamp_capacity;
+    if (!BASE_GROW(v->init_stamps, v->stamp_capacity, v->local_count)) return wasm_validator_out_of_memory(v);
+    if (v->stamp_capacity > old) memset(v->init_stamps + old, 0, (v->stamp_capacity - old) * sizeof *v->init_stamps);
+    v->stamp++;
+    return WISP_OK;
+}
+
+/* core §5.5.13 */
+static wisp_status read_locals(wasm_validator *v)
+{
+    base_reader *r = &v->d->r;
+    uint32_t groups = wasm_next_u32(r);
+    BASE_TRY(wasm_decode_check(v->d));
+    if (!base_can_hold(r, groups, 2)) return wasm_decode_fail(v->d, "length out of bounds");
+    v->tracks_inits = false; /* parameters come initialized */
+    for (uint32_t i = 0; i < groups; i++) {
+        uint32_t count = wasm_next_u32(r);
+        wasm_type type;
+        BASE_TRY(wasm_decode_type(v->d, &type));
+        BASE_TRY(add_locals(v, count, type));
+    }
+    return v->tracks_inits ? begin_inits(v) : WISP_OK;
 }
 
 /* Only the first few locals are described, so that a file of a few bytes cannot ask for much memory. */
 static wisp_status describe_locals(wasm_validator *v, wasm_code *code)
 {
     uint32_t count = v->local_count < WASM_LOCAL_KINDS ? v->local_count : WASM_LOCAL_KINDS;
-    for (uint32_t i = 0; i < v->local_count; i++)
-        v->vectors |= v->locals[i] == WASM_V128;
     code->vectors = v->vectors;
     if (!code->vectors) return WISP_OK;
     uint8_t *kinds = wasm_arena_array(&v->d->m->arena, count, 1);
-    if (!kinds) return out_of_memory(v);
+    if (!kinds) return wasm_validator_out_of_memory(v);
     for (uint32_t i = 0; i < count; i++)
         kinds[i] = v->locals[i] == WASM_V128;
     code->local_kinds = kinds;
     return WISP_OK;
 }
 
-static wisp_status validate_body(wasm_decoder *d, wasm_code *code, const wasm_functype *type, const wasm_type *locals,
-                                 bool constant)
+/* ---- functions ---- */
+
+static wisp_status begin(wasm_validator *v, const wasm_functype *type)
 {
-    if (!d->validator && !(d->validator = base_calloc(1, sizeof *d->validator)))
-        return base_fail(d->report, WISP_E_MEMORY, "wasm: out of memory while validating");
-    wasm_validator *v = d->validator;
-    v->d = d;
-    v->locals = locals;
-    v->local_count = code->params + code->locals;
-    v->greatest = 0;
-    v->vectors = false;
-    v->operand_count = v->control_count = 0;
+    v->sp = v->floor = v->high = v->operands;
+    BASE_TRY(wasm_grow_operands(v, 0));
+    v->control_count = v->run_count = v->init_count = 0;
+    v->local_count = 0;
+    v->vectors = v->tracks_inits = false;
     v->type = type;
-    v->start = code->start = d->r.at;
-    v->first_branch = code->branch = d->m->branch_count;
-    v->constant = constant;
-    wasm_control function = {.opcode = 0, .type = type};
+    v->plain_memory = v->m->memory_count && !v->m->memories[0].is64;
+    for (uint32_t i = 0; i < type->param_count; i++)
+        BASE_TRY(add_locals(v, 1, type->params[i]));
+    v->param_count = type->param_count;
+    return WISP_OK;
+}
+
+static wisp_status validate_body(wasm_validator *v, wasm_code *code, const wasm_functype *type)
+{
+    v->start = code->start = v->d->r.at;
+    v->first_branch = code->branch = v->d->m->branch_count;
+    const wasm_control function = {.opcode = 0, .type = type};
     BASE_TRY(push_control(v, &function));
     BASE_TRY(validate_code(v));
-    code->end = d->r.at;
-    code->operands = v->greatest;
+    code->end = v->d->r.at;
+    code->operands = (uint32_t)(v->high - v->operands);
     return describe_locals(v, code);
 }
 
-wisp_status wasm_validate_function(wasm_decoder *d, wasm_code *code, const wasm_functype *type, const wasm_type *locals)
+wisp_status wasm_validate_function(wasm_validator *v, wasm_code *code, const wasm_functype *type)
 {
-    return validate_body(d, code, type, locals, false);
+    BASE_TRY(begin(v, type));
+    BASE_TRY(read_locals(v));
+    v->constant = false;
+    code->params = type->param_count;
+    code->results = type->result_count;
+    code->locals = v->local_count - type->param_count;
+    return validate_body(v, code, type);
 }
 
 wisp_status wasm_validate_constant(wasm_decoder *d, wasm_code *code, wasm_type type)
 {
+    if (!d->validator && !(d->validator = wasm_validator_new(d)))
+        return base_fail(d->report, WISP_E_MEMORY, "wasm: out of memory while validating");
     const wasm_functype constant = {.results = &type, .result_count = 1};
     *code = (wasm_code){.results = 1};
-    return validate_body(d, code, &constant, NULL, true);
+    BASE_TRY(begin(d->validator, &constant));
+    d->validator->constant = true;
+    return validate_body(d->validator, code, &constant);
+}
+
+wasm_validator *wasm_validator_new(wasm_decoder *d)
+{
+    wasm_validator *v = base_calloc(1, sizeof *v);
+    if (!v) return NULL;
+    v->d = d;
+    v->m = d->m;
+    return v;
 }
 
 void wasm_validator_free(wasm_validator *v)
 {
     if (!v) return;
-    base_free(v->operands);
+    if (v->operands) base_free(v->operands - GUARD);
     base_free(v->controls);
+    base_free(v->runs);
+    base_free(v->init_stamps);
+    base_free(v->inits);
     base_free(v);
 }

@@ -146,11 +146,18 @@ static wisp_status apply(wasm_validator *v, const wasm_functype *type, bool tail
 {
     BASE_TRY(wasm_pop_list(v, type->params, type->param_count));
     if (!tail) return wasm_push_list(v, type->results, type->result_count);
-    bool same = type->result_count == v->type->result_count;
-    for (uint32_t i = 0; same && i < type->result_count; i++)
-        same = wasm_type_matches(type->results[i], v->type->results[i]);
-    if (!same) return wasm_decode_fail(v->d, "type mismatch: results of a tail call");
+    if (type->result_count != v->type->result_count ||
+        !wasm_types_match(v->m->subs, type->results, v->type->results, type->result_count))
+        return wasm_decode_fail(v->d, "type mismatch: results of a tail call");
     wasm_mark_unreachable(v);
+    return WISP_OK;
+}
+
+static wisp_status read_function_type(wasm_validator *v, uint32_t *type)
+{
+    BASE_TRY(wasm_read_index(v, v->m->type_count, "type", type));
+    if (v->m->subs[*type].form != WASM_FORM_FUNC)
+        return wasm_decode_fail(v->d, "type mismatch: type %u is no function type", *type);
     return WISP_OK;
 }
 
@@ -166,9 +173,9 @@ static wisp_status validate_call_indirect(wasm_validator *v, bool tail)
 {
     const wasm_module *m = v->d->m;
     uint32_t type, table;
-    BASE_TRY(wasm_read_index(v, m->type_count, "type", &type));
+    BASE_TRY(read_function_type(v, &type));
     BASE_TRY(wasm_read_index(v, m->table_count, "table", &table));
-    if (!wasm_type_matches(m->tables[table].type, WASM_FUNCREF))
+    if (!wasm_type_matches(m->subs, m->tables[table].type, WASM_FUNCREF))
         return wasm_decode_fail(v->d, "type mismatch: call_indirect needs a table of functions");
     BASE_TRY(wasm_pop_type(v, address_type(&m->tables[table].range)));
     return apply(v, &m->types[type], tail);
@@ -178,7 +185,7 @@ static wisp_status validate_call_ref(wasm_validator *v, bool tail)
 {
     const wasm_module *m = v->d->m;
     uint32_t type;
-    BASE_TRY(wasm_read_index(v, m->type_count, "type", &type));
+    BASE_TRY(read_function_type(v, &type));
     BASE_TRY(wasm_pop_type(v, WASM_REF | WASM_REF_NULL | m->canonical[type]));
     return apply(v, &m->types[type], tail);
 }
@@ -236,12 +243,27 @@ static wisp_status validate_select_typed(wasm_validator *v)
 
 /* ---- variables ---- */
 
+/* core §3.4.2: a local without a default must have been set, in this block or around it. */
+static wisp_status track_init(wasm_validator *v, uint32_t index, bool set)
+{
+    bool known = v->init_stamps[index] == v->stamp;
+    if (!set) return known ? WISP_OK : wasm_decode_fail(v->d, "uninitialized local %u", index);
+    if (known) return WISP_OK;
+    if (!BASE_GROW(v->inits, v->init_capacity, v->init_count + 1)) return wasm_validator_out_of_memory(v);
+    v->inits[v->init_count++] = index;
+    v->init_stamps[index] = v->stamp;
+    return WISP_OK;
+}
+
 static wisp_status validate_local(wasm_validator *v, uint32_t code)
 {
     uint32_t index;
     BASE_TRY(wasm_read_index(v, v->local_count, "local", &index));
-    if (code != 0x20) BASE_TRY(wasm_pop_type(v, v->locals[index]));
-    return code != 0x21 ? wasm_push(v, v->locals[index]) : WISP_OK;
+    const wasm_type type = wasm_local_type(v, index);
+    if (code != 0x20) BASE_TRY(wasm_pop_type(v, type));
+    if (v->tracks_inits && index >= v->param_count && !wasm_type_defaultable(type))
+        BASE_TRY(track_init(v, index, code != 0x20));
+    return code != 0x21 ? wasm_push(v, type) : WISP_OK;
 }
 
 static wisp_status validate_global(wasm_validator *v, uint32_t code)
@@ -266,7 +288,7 @@ static wisp_status validate_table_init(wasm_validator *v)
     uint32_t elem, table;
     BASE_TRY(wasm_read_index(v, m->elem_count, "elem segment", &elem));
     BASE_TRY(wasm_read_index(v, m->table_count, "table", &table));
-    if (!wasm_type_matches(m->elems[elem].type, m->tables[table].type))
+    if (!wasm_type_matches(m->subs, m->elems[elem].type, m->tables[table].type))
         return wasm_decode_fail(v->d, "type mismatch: elements do not fit the table");
     BASE_TRY(wasm_pop_type(v, WASM_I32));
     BASE_TRY(wasm_pop_type(v, WASM_I32));
@@ -280,7 +302,7 @@ static wisp_status validate_table_copy(wasm_validator *v)
     BASE_TRY(wasm_read_index(v, m->table_count, "table", &to));
     BASE_TRY(wasm_read_index(v, m->table_count, "table", &from));
     const wasm_table_decl *a = &m->tables[to], *b = &m->tables[from];
-    if (!wasm_type_matches(b->type, a->type)) return wasm_decode_fail(v->d, "type mismatch: tables differ");
+    if (!wasm_type_matches(m->subs, b->type, a->type)) return wasm_decode_fail(v->d, "type mismatch: tables differ");
     BASE_TRY(wasm_pop_type(v, a->range.is64 && b->range.is64 ? WASM_I64 : WASM_I32));
     BASE_TRY(wasm_pop_type(v, address_type(&b->range)));
     return wasm_pop_type(v, address_type(&a->range));

@@ -81,10 +81,11 @@ void wasm_store_free(wasm_store *store)
     FREE_LIST(wasm_global, store->globals, (void)0)
     FREE_LIST(wasm_tag, store->tags, (void)0)
     FREE_LIST(wasm_func, store->funcs, (void)0)
-    for (size_t i = 0; i < store->type_count; i++)
+    for (size_t i = 0; i < store->type_count; i += store->subs[i].group_size)
         base_free(store->types[i]);
-    base_free(store->type_slots);
+    wasm_groups_fini(&store->groups);
     base_free(store->types);
+    base_free(store->subs);
     base_free(store->stack);
     base_free(store->frames);
     base_free(store);
@@ -168,92 +169,76 @@ wisp_status wasm_tick(wasm_store *store)
 
 /* ---- types ---- */
 
-/* A type as the store has it: indices of the module become ids; one that is not known yet is the type itself. */
-static wasm_type translate(wasm_type type, const uint32_t *ids, uint32_t self)
+static wasm_group group_of_store(const void *space, uint32_t start)
 {
-    if (!wasm_type_is_ref(type) || (type & WASM_REF_ABSTRACT)) return type;
-    uint32_t id = ids[type & 0xffffff];
-    return (type & ~0xffffffu) | (id == WASM_NO_INDEX ? self : id);
+    const wasm_store *store = space;
+    return (wasm_group){.types = store->types[start],
+                        .subs = &store->subs[start],
+                        .start = start,
+                        .size = store->subs[start].group_size};
 }
 
-static bool list_is(const wasm_type *have, const wasm_type *wanted, uint32_t count, const uint32_t *ids, uint32_t self)
+/* An index of the module's as the store has it: types of the group itself come to lie at `start`. */
+static uint32_t translate(const wasm_group *g, uint32_t index, uint32_t start)
+{
+    if (index == WASM_NO_INDEX) return index;
+    return index - g->start < g->size ? start + (index - g->start) : g->ids[index];
+}
+
+static wasm_type *copy_list(wasm_type *to, const wasm_type *from, uint32_t count, const wasm_group *g, uint32_t start)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (have[i] != translate(wanted[i], ids, self)) return false;
+        to[i] =
+            wasm_type_is_concrete(from[i]) ? (from[i] & ~0xffffffu) | translate(g, from[i] & 0xffffff, start) : from[i];
+    return to + count;
+}
+
+/* One block: the types of the group, then their lists. */
+static bool copy_group(wasm_store *store, const wasm_group *g, uint32_t start)
+{
+    size_t lists = 0;
+    for (uint32_t k = 0; k < g->size; k++)
+        lists += (size_t)g->types[k].param_count + g->types[k].result_count;
+    wasm_functype *types = base_alloc(g->size * sizeof *types + lists * sizeof(wasm_type));
+    if (!types) return false;
+    wasm_type *list = (wasm_type *)(types + g->size);
+    for (uint32_t k = 0; k < g->size; k++) {
+        const wasm_functype *from = &g->types[k];
+        types[k] = *from;
+        types[k].params = list;
+        types[k].results = list + from->param_count;
+        list = copy_list(list, from->params, from->param_count, g, start);
+        list = copy_list(list, from->results, from->result_count, g, start);
+        store->types[start + k] = &types[k];
+        store->subs[start + k] = g->subs[k];
+        store->subs[start + k].group = start;
+        store->subs[start + k].super = translate(g, g->subs[k].super, start);
+    }
     return true;
 }
 
-static size_t type_hash(const wasm_functype *type)
+uint32_t wasm_intern_group(wasm_store *store, const wasm_group *group)
 {
-    uint32_t h = type->param_count * 31 + type->result_count;
-    for (uint32_t i = 0; i < type->param_count; i++)
-        h = (h ^ (type->params[i] >> 24 ? type->params[i] >> 24 : type->params[i])) * 16777619u;
-    for (uint32_t i = 0; i < type->result_count; i++)
-        h = (h ^ (type->results[i] >> 24 ? type->results[i] >> 24 : type->results[i])) * 16777619u;
-    return h ^ h >> 15;
-}
-
-static bool grow_type_slots(wasm_store *store)
-{
-    if (store->type_slot_count > store->type_count * 2) return true;
-    size_t count = store->type_slot_count ? store->type_slot_count * 2 : 64;
-    uint32_t *slots = base_calloc(count, sizeof *slots);
-    if (!slots) return false;
-    for (uint32_t i = 0; i < store->type_count; i++) {
-        size_t at = type_hash(store->types[i]) & (count - 1);
-        while (slots[at])
-            at = (at + 1) & (count - 1);
-        slots[at] = i + 1;
-    }
-    base_free(store->type_slots);
-    store->type_slots = slots;
-    store->type_slot_count = count;
-    return true;
-}
-
-static wasm_functype *copy_type(const wasm_functype *type, const uint32_t *ids, uint32_t self)
-{
-    size_t count = (size_t)type->param_count + type->result_count;
-    wasm_functype *copy = base_alloc(sizeof *copy + count * sizeof(wasm_type));
-    if (!copy) return NULL;
-    wasm_type *list = (wasm_type *)(copy + 1);
-    for (uint32_t i = 0; i < type->param_count; i++)
-        list[i] = translate(type->params[i], ids, self);
-    for (uint32_t i = 0; i < type->result_count; i++)
-        list[type->param_count + i] = translate(type->results[i], ids, self);
-    *copy = (wasm_functype){.params = list,
-                            .results = list + type->param_count,
-                            .param_count = type->param_count,
-                            .result_count = type->result_count};
-    return copy;
-}
-
-/* `ids` translates the module's type indices; the type's own is still WASM_NO_INDEX there. */
-uint32_t wasm_intern_type(wasm_store *store, const wasm_functype *type, const uint32_t *ids)
-{
-    if (!grow_type_slots(store)) return WASM_NO_INDEX;
-    size_t at = type_hash(type) & (store->type_slot_count - 1);
-    for (; store->type_slots[at]; at = (at + 1) & (store->type_slot_count - 1)) {
-        uint32_t i = store->type_slots[at] - 1;
-        const wasm_functype *t = store->types[i];
-        if (t->param_count == type->param_count && t->result_count == type->result_count &&
-            list_is(t->params, type->params, type->param_count, ids, i) &&
-            list_is(t->results, type->results, type->result_count, ids, i))
-            return i;
-    }
-    uint32_t id = (uint32_t)store->type_count;
-    if (!BASE_GROW(store->types, store->type_capacity, store->type_count + 1)) return WASM_NO_INDEX;
-    wasm_functype *copy = copy_type(type, ids, id);
-    if (!copy) return WASM_NO_INDEX;
-    store->types[store->type_count++] = copy;
-    store->type_slots[at] = id + 1;
-    return id;
+    const uint32_t mine = (uint32_t)store->type_count;
+    uint32_t start = mine;
+    const size_t count = (size_t)mine + group->size;
+    /* room first: the table must not remember a group that could not be kept */
+    if (count > 0xffffff || !BASE_GROW(store->types, store->type_capacity, count) ||
+        !BASE_GROW(store->subs, store->sub_capacity, count) || !copy_group(store, group, mine))
+        return WASM_NO_INDEX;
+    const wasm_group copy = {
+        .types = store->types[mine], .subs = &store->subs[mine], .start = mine, .size = group->size};
+    bool found = wasm_groups_find(&store->groups, &copy, group_of_store, store, &start);
+    if (found && start == mine)
+        store->type_count = count;
+    else
+        base_free(store->types[mine]);
+    return found ? start : WASM_NO_INDEX;
 }
 
 bool wasm_store_type_is_slow(const wasm_store *store, uint32_t sub, uint32_t super)
 {
-    (void)store;
-    return sub == super;
+    return wasm_subtype_is(store->subs, sub, super);
 }
 
 /* ---- traps ---- */
@@ -475,15 +460,6 @@ wisp_status wasm_call(wasm_func *func, const wasm_value *args, size_t arg_count,
     if (outermost) end_call(store);
     if (status == WISP_OK && result_count) memcpy(results, v, result_count * sizeof *v);
     return report_failure(store, status, report);
-}
-
-wisp_status wasm_evaluate(wasm_instance *instance, const wasm_code *code, wasm_value *out)
-{
-    wasm_store *store = instance->store;
-    wasm_value *v = store->sp;
-    wisp_status status = run(store, &instance->constants, code, v, NULL);
-    if (status == WISP_OK) *out = *v;
-    return status;
 }
 
 const wasm_functype *wasm_func_type(const wasm_func *func)
