@@ -243,6 +243,13 @@ bool wasm_store_type_is_slow(const wasm_store *store, uint32_t sub, uint32_t sup
 
 /* ---- traps ---- */
 
+/* Which of the stacks is exhausted; the native one if what calls this is already below its limit. */
+static wasm_limit stack_limit_met(const wasm_store *store)
+{
+    if ((uintptr_t)__builtin_frame_address(0) < store->stack_limit) return WASM_LIMIT_NATIVE_STACK;
+    return store->depth >= store->limits.call_depth ? WASM_LIMIT_CALL_DEPTH : WASM_LIMIT_VALUE_STACK;
+}
+
 wisp_status wasm_trap_raise(wasm_store *store, wasm_trap_kind kind)
 {
     static const char *const texts[] = {"",
@@ -251,17 +258,8 @@ wisp_status wasm_trap_raise(wasm_store *store, wasm_trap_kind kind)
 #undef X
     };
     snprintf(store->reason, sizeof store->reason, "%s", texts[kind]);
-    store->exceeded = kind != WASM_TRAP_STACK                    ? WASM_LIMIT_NONE
-                      : store->depth >= store->limits.call_depth ? WASM_LIMIT_CALL_DEPTH
-                                                                 : WASM_LIMIT_VALUE_STACK;
+    store->exceeded = kind == WASM_TRAP_STACK ? stack_limit_met(store) : WASM_LIMIT_NONE;
     return WISP_E_TRAP;
-}
-
-static wisp_status stack_exhausted(wasm_store *store, wasm_limit limit)
-{
-    wisp_status status = wasm_trap_raise(store, WASM_TRAP_STACK);
-    store->exceeded = limit;
-    return status;
 }
 
 void wasm_trap_capture(const wasm_store *store, wasm_trap *trap)
@@ -370,9 +368,10 @@ static wisp_status run(wasm_store *store, const wasm_func *func, const wasm_code
     wisp_status status;
     if (!store->host_depth) store->stack_limit = stack_limit(store);
     if (store->host_depth >= store->limits.host_depth) {
-        status = stack_exhausted(store, WASM_LIMIT_HOST_DEPTH);
+        status = wasm_trap_raise(store, WASM_TRAP_STACK);
+        store->exceeded = WASM_LIMIT_HOST_DEPTH;
     } else if ((uintptr_t)__builtin_frame_address(0) < store->stack_limit) {
-        status = stack_exhausted(store, WASM_LIMIT_NATIVE_STACK);
+        status = wasm_trap_raise(store, WASM_TRAP_STACK);
     } else if (wasm_store_interrupted(store)) {
         status = wasm_interrupted(store);
     } else if (code) {
