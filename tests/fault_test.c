@@ -12,7 +12,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "os/faults.h"
@@ -249,6 +251,12 @@ static void memory_of_another_store(fixture *f)
     expected = other.memory->data + 65536;
     (void)wasm_guarded_run(f->store, touch, other.memory->data + 65536);
 }
+static void inside_the_memory(fixture *f) /* committed: whoever took it away, it is no trap */
+{
+    os_protect(f->memory->data, 4096, OS_NO_ACCESS);
+    expected = f->memory->data + 8;
+    (void)wasm_guarded_run(f->store, touch, f->memory->data + 8);
+}
 static void after_the_activation(fixture *f)
 {
     if (wasm_guarded_run(f->store, touch, f->memory->data + 65536) != WISP_E_TRAP) _exit(4);
@@ -266,8 +274,8 @@ static void below_the_memory(fixture *f)
 static void other_faults_go_where_they_went(void **state)
 {
     (void)state;
-    static const crime crimes[] = {touch_nothing_mapped,    ops_elsewhere,        host_in_guard,
-                                   memory_of_another_store, after_the_activation, below_the_memory};
+    static const crime crimes[] = {touch_nothing_mapped, ops_elsewhere,    host_in_guard,    memory_of_another_store,
+                                   after_the_activation, below_the_memory, inside_the_memory};
     for (unsigned i = 0; i < sizeof crimes / sizeof *crimes; i++) {
         int status = status_of_child(BY_DEFAULT, crimes[i]);
         assert_true(WIFSIGNALED(status));
@@ -387,6 +395,270 @@ static void guard_pages_are_not_always_there(void **state)
     wasm_store_free(f.store);
 }
 
+/* ---- native text, written by hand ---- */
+
+#if defined(__x86_64__)
+static const uint8_t spin_code[] = {0xeb, 0xfe};                        /* jmp to itself */
+static const uint8_t poke_code[] = {0xc6, 0x07, 0x01, 0xc3};            /* *p = 1 */
+static const uint8_t call_code[] = {0x48, 0x83, 0xec, 0x08, 0xff, 0xd7, /* f() */
+                                    0x48, 0x83, 0xc4, 0x08, 0xc3};
+#elif defined(__aarch64__)
+static const uint32_t spin_code[] = {0x14000000};
+static const uint32_t poke_code[] = {0x39000001, 0xd65f03c0};
+static const uint32_t call_code[] = {0xa9bf7bfd, 0xd63f0000, 0xa8c17bfd, 0xd65f03c0};
+#endif
+enum { SPIN = 0, POKE = 64, CALL = 128, TEXT = 4096 };
+
+static wasm_image make_text(void)
+{
+    uint8_t *text = os_pages(TEXT, false);
+    assert_non_null(text);
+    memcpy(text + SPIN, spin_code, sizeof spin_code);
+    memcpy(text + POKE, poke_code, sizeof poke_code);
+    memcpy(text + CALL, call_code, sizeof call_code);
+    assert_true(os_protect(text, TEXT, OS_EXECUTE));
+    __builtin___clear_cache((char *)text, (char *)text + TEXT);
+    return (wasm_image){.start = text, .size = TEXT};
+}
+
+typedef struct entry {
+    wasm_image *image;
+    size_t offset;
+    void *argument;
+} entry;
+
+static wisp_status run_blindly(wasm_store *store, void *arg)
+{
+    (void)store;
+    const entry *e = arg;
+    ((void (*)(void *))((uintptr_t)e->image->start + e->offset))(e->argument);
+    return WISP_OK;
+}
+
+/* As every entry into native code: after a look at the bits. */
+static wisp_status run_text(wasm_store *store, void *arg)
+{
+    return wasm_store_interrupted(store) ? wasm_interrupted(store) : run_blindly(store, arg);
+}
+
+static wisp_status run_native(wasm_store *store, wasm_image *image, size_t offset, void *argument)
+{
+    entry e = {image, offset, argument};
+    return wasm_guarded_run(store, run_text, &e);
+}
+
+static void text_traps(void **state)
+{
+    (void)state;
+    fixture f;
+    setup(&f);
+    wasm_image image = make_text();
+    wasm_image_add(f.store, &image);
+    assert_int_equal(run_native(f.store, &image, POKE, f.memory->data), WISP_OK);
+    assert_int_equal(f.memory->data[0], 1);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(run_native(f.store, &image, POKE, f.memory->data + 65536), WISP_E_TRAP);
+        assert_true(f.store->fault_pc - (uintptr_t)image.start - POKE < 8);
+    }
+    wasm_image_remove(f.store, &image);
+    os_release((void *)(uintptr_t)image.start, TEXT);
+    wasm_store_free(f.store);
+}
+
+static void text_that_is_not_registered(fixture *f)
+{
+    wasm_image image = make_text();
+    wisp_status status = run_native(f->store, &image, POKE, f->memory->data + 65536);
+    _exit(70 + status);
+}
+static void text_of_another_store(fixture *f)
+{
+    fixture other;
+    setup(&other);
+    wasm_image image = make_text();
+    wasm_image_add(other.store, &image);
+    wisp_status status = run_native(f->store, &image, POKE, f->memory->data + 65536);
+    _exit(70 + status);
+}
+static void text_that_was_removed(fixture *f)
+{
+    wasm_image image = make_text();
+    wasm_image_add(f->store, &image);
+    wasm_image_remove(f->store, &image);
+    wisp_status status = run_native(f->store, &image, POKE, f->memory->data + 65536);
+    _exit(70 + status);
+}
+static void text_that_reads_elsewhere(fixture *f)
+{
+    wasm_image image = make_text();
+    wasm_image_add(f->store, &image);
+    wisp_status status = run_native(f->store, &image, POKE, (void *)4096);
+    _exit(70 + status);
+}
+
+static void text_of_nobody(void **state)
+{
+    (void)state;
+    static const crime crimes[] = {text_that_is_not_registered, text_of_another_store, text_that_was_removed,
+                                   text_that_reads_elsewhere};
+    for (unsigned i = 0; i < sizeof crimes / sizeof *crimes; i++) {
+        int status = status_of_child(BY_DEFAULT, crimes[i]);
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(WTERMSIG(status), SIGSEGV);
+    }
+}
+
+static uint64_t interrupted_at;
+static void interrupt_later(void *store)
+{
+    struct timespec t = {0, 5000000};
+    nanosleep(&t, NULL);
+    interrupted_at = os_monotonic_ns();
+    wasm_store_interrupt(store);
+}
+
+static void spinning_text_is_interrupted(void **state)
+{
+    (void)state;
+    fixture f;
+    setup(&f);
+    wasm_image image = make_text(), second = make_text();
+    wasm_image_add(f.store, &image);
+    wasm_image_add(f.store, &second);
+    double worst = 0;
+    for (unsigned i = 0; i < 20; i++) {
+        os_thread *thread;
+        assert_int_equal(os_thread_start(&thread, interrupt_later, f.store, NULL), WISP_OK);
+        assert_int_equal(run_native(f.store, i & 1 ? &second : &image, SPIN, NULL), WISP_E_CANCELLED);
+        const double ms = (double)(os_monotonic_ns() - interrupted_at) / 1e6;
+        os_thread_join(thread);
+        if (ms > worst) worst = ms;
+        assert_string_equal(f.store->reason, "interrupted");
+        assert_int_equal(run_native(f.store, &image, SPIN, NULL), WISP_E_CANCELLED);
+        wasm_store_resume(f.store);
+        assert_int_equal(run_native(f.store, &image, POKE, f.memory->data), WISP_OK);
+        assert_int_equal(run_native(f.store, &second, POKE, f.memory->data), WISP_OK);
+    }
+    print_message("native text ended %.2f ms after the interruption (worst of 20)\n", worst);
+    assert_true(worst < 1000);
+    wasm_store_free(f.store);
+    os_release((void *)(uintptr_t)image.start, TEXT);
+    os_release((void *)(uintptr_t)second.start, TEXT);
+}
+
+static wasm_store *self;
+static void interrupt_self(void)
+{
+    wasm_store_interrupt(self);
+}
+static void on_timer(int number)
+{
+    (void)number;
+    wasm_store_interrupt(self);
+}
+
+/* From a host function below the text, and from a signal handler on its thread. */
+static void text_is_interrupted_by_its_own_thread(void **state)
+{
+    (void)state;
+    fixture f;
+    setup(&f);
+    wasm_image image = make_text();
+    wasm_image_add(f.store, &image);
+    self = f.store;
+    struct sigaction action = {.sa_handler = on_timer}, old;
+    sigaction(SIGALRM, &action, &old);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(run_native(f.store, &image, CALL, (void *)(uintptr_t)interrupt_self), WISP_E_CANCELLED);
+        wasm_store_resume(f.store);
+        struct itimerval timer = {.it_value = {0, 1000}};
+        setitimer(ITIMER_REAL, &timer, NULL);
+        assert_int_equal(run_native(f.store, &image, SPIN, NULL), WISP_E_CANCELLED);
+        wasm_store_resume(f.store);
+    }
+    sigaction(SIGALRM, &old, NULL);
+    wasm_store_free(f.store);
+    os_release((void *)(uintptr_t)image.start, TEXT);
+}
+
+/* The races of fault.h, one by one, as if a thread had been slow. */
+static void late_and_early(void **state)
+{
+    (void)state;
+    fixture f;
+    setup(&f);
+    wasm_image image = make_text(), other = make_text();
+    wasm_image_add(f.store, &image);
+    assert_true(os_protect((void *)(uintptr_t)image.start, TEXT, OS_NO_ACCESS)); /* after the resumption */
+    assert_int_equal(run_native(f.store, &image, POKE, f.memory->data), WISP_OK);
+    wasm_store_interrupt(f.store); /* before the image is there */
+    wasm_image_add(f.store, &other);
+    entry e = {&other, POKE, f.memory->data};
+    assert_int_equal(wasm_guarded_run(f.store, run_blindly, &e), WISP_E_CANCELLED);
+    wasm_image_remove(f.store, &image); /* what is removed is left alone */
+    assert_true(os_protect((void *)(uintptr_t)image.start, TEXT, OS_EXECUTE));
+    wasm_store_interrupt(f.store);
+    ((void (*)(void *))((uintptr_t)image.start + POKE))(f.memory->data);
+    /* the look at the bits was just before: the text itself must stop it */
+    assert_int_equal(wasm_guarded_run(f.store, run_blindly, &e), WISP_E_CANCELLED);
+    wasm_store_resume(f.store);
+    assert_int_equal(wasm_guarded_run(f.store, run_blindly, &e), WISP_OK);
+    wasm_image_remove(f.store, &other);
+    wasm_store_free(f.store);
+    os_release((void *)(uintptr_t)image.start, TEXT);
+    os_release((void *)(uintptr_t)other.start, TEXT);
+}
+
+typedef struct hammer {
+    wasm_store *store;
+    _Atomic bool stop;
+} hammer;
+
+static void interrupt_again_and_again(void *context)
+{
+    hammer *h = context;
+    for (unsigned i = 0; !h->stop; i++) {
+        wasm_store_interrupt(h->store);
+        if (i % 3) os_yield();
+    }
+}
+
+/* Images come and go while two threads interrupt: nothing hangs, nothing else is protected. */
+static void interruptions_at_any_time(void **state)
+{
+    (void)state;
+    fixture f;
+    setup(&f);
+    wasm_image image = make_text();
+    wasm_image_add(f.store, &image);
+    hammer h = {f.store, false};
+    os_thread *threads[2];
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(os_thread_start(&threads[i], interrupt_again_and_again, &h, NULL), WISP_OK);
+    unsigned done = 0;
+    for (unsigned i = 0; i < 200; i++) {
+        wasm_image brief = make_text();
+        wasm_image_add(f.store, &brief);
+        assert_int_equal(run_native(f.store, i & 1 ? &image : &brief, SPIN, NULL), WISP_E_CANCELLED);
+        wasm_store_resume(f.store);
+        wisp_status status = run_native(f.store, &brief, POKE, f.memory->data);
+        assert_true(status == WISP_OK || status == WISP_E_CANCELLED);
+        done += status == WISP_OK;
+        wasm_store_resume(f.store);
+        wasm_image_remove(f.store, &brief);
+        memset((void *)f.memory->data, (int)i, 4096);
+        os_release((void *)(uintptr_t)brief.start, TEXT);
+    }
+    h.stop = true;
+    for (unsigned i = 0; i < 2; i++)
+        os_thread_join(threads[i]);
+    wasm_store_resume(f.store);
+    assert_int_equal(run_native(f.store, &image, POKE, f.memory->data), WISP_OK);
+    print_message("%u of 200 short calls ended before an interruption\n", done);
+    wasm_store_free(f.store);
+    os_release((void *)(uintptr_t)image.start, TEXT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +670,12 @@ int main(void)
         cmocka_unit_test(other_faults_go_where_they_went),
         cmocka_unit_test(signals_that_are_sent_too),
         cmocka_unit_test(handlers_that_come_later),
+        cmocka_unit_test(text_traps),
+        cmocka_unit_test(text_of_nobody),
+        cmocka_unit_test(spinning_text_is_interrupted),
+        cmocka_unit_test(text_is_interrupted_by_its_own_thread),
+        cmocka_unit_test(late_and_early),
+        cmocka_unit_test(interruptions_at_any_time),
         cmocka_unit_test(guard_pages_are_not_always_there),
     };
     return cmocka_run_group_tests_name("fault", tests, NULL, NULL);
