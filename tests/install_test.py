@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What an embedder does: installs WISP into a folder, builds examples/c/story.c with pkg-config's flags alone, against the
-shared and the static library, and runs it. install_test.py"""
+"""What an embedder does: installs WISP into a folder, builds examples/c/*.c with pkg-config's flags alone, against the
+shared and the static library, and runs them. install_test.py"""
 import os
 import pathlib
 import subprocess
@@ -9,6 +9,14 @@ import tempfile
 
 SOURCE = pathlib.Path(os.environ["WISP_SOURCE"])
 BUILD = pathlib.Path(os.environ["WISP_BUILD"])
+
+
+EMBED_SAYS = """1.5 to the 4th is 5.0625
+the guest says: HELLO
+trap: out of bounds memory access, in shout
+interrupted
+out of fuel
+"""
 
 
 def run(*command, **more):
@@ -38,6 +46,12 @@ def main():
             texts.append(run(program, capsule, "Once upon a time", env=dict(env, LD_LIBRARY_PATH=str(library))))
         if len(texts[0]) < 50 or texts[0] != texts[1]:
             sys.exit(f"unexpected text: {texts}")
+        embed = root / "embed"
+        for libraries in (flags, [f for f in flags if not f.startswith("-l")] + [str(archive), "-lm", "-pthread"]):
+            run("cc", "-Wall", "-Wextra", "-Werror", SOURCE / "examples" / "c" / "embed.c", *libraries, "-pthread", "-o", embed)
+            text = run(embed, os.environ["WISP_EMBED_GUEST"], env=dict(env, LD_LIBRARY_PATH=str(library)))
+            if text != EMBED_SAYS:
+                sys.exit(f"unexpected text: {text!r}")
         symbols = run("nm", "-D", "--defined-only", library / "libwisp.so").split("\n")
         stray = [s for s in symbols if s and not s.split()[-1].startswith("wisp_")]
         if stray:

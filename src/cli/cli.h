@@ -6,19 +6,47 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <wisp/module.h>
 #include <wisp/wisp.h>
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
+/* A program run by `wisp run` gives its own status up to EXIT_PROGRAM_MAX; one that trapped or met a limit, 134, as a
+ * native one that aborted. */
+enum {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_PROGRAM_MAX = 125,
+    EXIT_INTERRUPTED = 130,
+    EXIT_TRAPPED = 134
+};
 
-typedef enum { CLI_FLAG, CLI_INT, CLI_UINT, CLI_REAL, CLI_TEXT, CLI_CHOICE } cli_kind;
+typedef enum {
+    CLI_FLAG,
+    CLI_INT,
+    CLI_UINT,
+    CLI_REAL,
+    CLI_TEXT,
+    CLI_CHOICE,
+    CLI_LIST,     /* may be given several times */
+    CLI_SIZE,     /* bytes: 65536, 64K, 16M, 2G */
+    CLI_DURATION, /* 500ms, 10s, 2m, 1h */
+    CLI_HEADING   /* no option: the help's heading of those that follow; its name is "" */
+} cli_kind;
+
+enum { CLI_LIST_MAX = 1000, CLI_HELP_SHOWN = -2, CLI_FILE_AND_ARGUMENTS = -1 };
+typedef struct cli_list {
+    const char *items[CLI_LIST_MAX];
+    size_t count;
+} cli_list;
 
 typedef struct cli_option {
     char letter;       /* 0: none */
     const char *name;  /* without dashes */
     const char *value; /* shown in help: "N", "FILE"; a choice: "cpu|portable"; NULL for a flag */
-    const char *help;
+    const char *help;  /* NULL: on one line with the next option */
     cli_kind kind;
-    void *target;    /* bool, int32_t, uint64_t, double, const char *, or unsigned (index of the choice) */
+    void *target;    /* bool, int32_t, uint64_t (a duration's in ms), double, const char *, unsigned (index of the
+                      * choice) or cli_list */
     double min, max; /* of numbers */
     bool *given;     /* may be NULL */
 } cli_option;
@@ -28,7 +56,8 @@ typedef struct cli_command {
     const char *operands;      /* "FILE [TEXT]" */
     const char *example;       /* one or more lines */
     const cli_option *options; /* ends with a zero name */
-    int operands_min, operands_max;
+    int operands_min,
+        operands_max; /* max CLI_FILE_AND_ARGUMENTS: a file, and if it is a program, all that follows it */
     int (*run)(int count, char **operands); /* exit status */
 } cli_command;
 
@@ -37,14 +66,16 @@ extern const cli_command cli_run, cli_logits, cli_tokenize, cli_bench, cli_pack,
 extern const cli_command *const cli_commands[]; /* ends with NULL */
 
 /* ---- options.c ---- */
-/* Fills the targets; operands are moved to the front of argv. Returns their number, or -1 after saying what is wrong.
- */
+/* Fills the targets; operands are moved to the front of argv. Returns their number, -1 after saying what is wrong, or
+ * CLI_HELP_SHOWN. */
 int cli_parse(const cli_command *command, int argc, char **argv);
-void cli_help(const cli_command *command);
+/* The name of the first option given under that heading, or NULL. */
+const char *cli_given_under(const cli_command *command, const char *heading);
 
 /* ---- terminal.c ---- */
 void cli_put_clean(FILE *out, const char *text); /* control characters as '?' */
 /* "wisp: TEXT" on standard error, in red on a terminal. */
+void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cli_fail(const wisp_report *report); /* returns EXIT_FAILED, or EXIT_INTERRUPTED if that is what it was */
 int cli_usage_error(const cli_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool cli_is_terminal(int fd);
@@ -59,12 +90,60 @@ void cli_progress_begin(cli_progress *p, const char *label);
 bool cli_progress_step(void *p, uint64_t done, uint64_t total); /* a wisp_progress; false after Ctrl-C */
 void cli_progress_end(cli_progress *p);                         /* takes the bar away */
 
-/* Ctrl-C and SIGTERM: the first one interrupts the session watched and stops work with progress; the second ends the
- * process. */
+/* Ctrl-C and SIGTERM: the first one interrupts the session or instance watched and stops work with progress; the second
+ * ends the process. */
 void cli_watch_interrupts(void);
 void cli_watch_session(wisp_session *session); /* NULL: none */
+void cli_watch_instance(wisp_instance *instance);
 bool cli_interrupted(void);
 uint64_t cli_now_ms(void);
+
+/* ---- run_program.c ---- */
+/* Options of `wisp run` for WASI programs; CLI_PROGRAM_OPTIONS lists them in a table. */
+typedef struct cli_program_options {
+    cli_list directories, environment;
+    uint64_t fuel, deadline_ms, memory;
+    const char *invoke;
+} cli_program_options;
+extern cli_program_options cli_program;
+#define CLI_PROGRAM_OPTIONS                                                                                            \
+    {0,                                                                                                                \
+     "dir",                                                                                                            \
+     "HOST[:GUEST][:ro]",                                                                                              \
+     "a folder that the program may use, under the name GUEST (repeatable)",                                           \
+     CLI_LIST,                                                                                                         \
+     &cli_program.directories,                                                                                         \
+     0,                                                                                                                \
+     0,                                                                                                                \
+     NULL},                                                                                                            \
+        {0,                                                                                                            \
+         "env",                                                                                                        \
+         "NAME[=VALUE]",                                                                                               \
+         "a variable of its environment; without VALUE, as it is here (repeatable)",                                   \
+         CLI_LIST,                                                                                                     \
+         &cli_program.environment,                                                                                     \
+         0,                                                                                                            \
+         0,                                                                                                            \
+         NULL},                                                                                                        \
+        {0, "fuel", "N", NULL, CLI_UINT, &cli_program.fuel, 1, 1.8446744073709552e19, NULL},                           \
+        {0,                                                                                                            \
+         "deadline",                                                                                                   \
+         "D",                                                                                                          \
+         "end it after N calls and branches, or after 500ms, 10s, 2m",                                                 \
+         CLI_DURATION,                                                                                                 \
+         &cli_program.deadline_ms,                                                                                     \
+         1,                                                                                                            \
+         1e15,                                                                                                         \
+         NULL},                                                                                                        \
+        {0,     "mem-limit", "N", "memory it may have: 64K, 16M, 2G (4G)", CLI_SIZE, &cli_program.memory,              \
+         65536, 1e18,        NULL},                                                                                    \
+    {                                                                                                                  \
+        0, "invoke", "NAME", "call this export with the arguments and print its results, not _start", CLI_TEXT,        \
+            &cli_program.invoke, 0, 0, NULL                                                                            \
+    }
+/* operands[0] is the file, then the program's arguments. Returns the exit status. */
+int cli_run_program(int count, char **operands);
+int cli_inspect_module(const char *path, bool as_json);
 
 /* ---- shared.c ---- */
 /* Options of every command that runs a model; CLI_SESSION_OPTIONS lists them in a table. */
@@ -74,9 +153,9 @@ typedef struct cli_session_options {
 } cli_session_options;
 extern cli_session_options cli_session;
 #define CLI_SESSION_OPTIONS                                                                                            \
-    {0, "threads", "N", "threads (default: one a CPU)", CLI_UINT, &cli_session.threads, 1, 256, NULL},                 \
+    {0, "threads", "N", NULL, CLI_UINT, &cli_session.threads, 1, 256, NULL},                                           \
         {0,        "context",                                                                                          \
-         "N",      "positions to make room for (default: the model's, at most 4096)",                                  \
+         "N",      "threads (one a CPU); positions to make room for (the model's, at most 4096)",                      \
          CLI_UINT, &cli_session.context,                                                                               \
          1,        1 << 24,                                                                                            \
          NULL},                                                                                                        \

@@ -9,7 +9,7 @@ static const cli_option options[] = {{0}};
 static void print_options(const cli_command *command)
 {
     for (const cli_option *o = command->options; o->name; o++)
-        printf("--%s ", o->name);
+        if (o->kind != CLI_HEADING) printf("--%s ", o->name);
     printf("--help");
 }
 
@@ -34,8 +34,9 @@ static void print_fish(void)
     for (const cli_command *const *c = cli_commands; *c; c++) {
         printf("complete -c wisp -n __fish_use_subcommand -a %s -d '%s'\n", (*c)->name, (*c)->summary);
         for (const cli_option *o = (*c)->options; o->name; o++)
-            printf("complete -c wisp -n '__fish_seen_subcommand_from %s' -l %s%s\n", (*c)->name, o->name,
-                   o->kind == CLI_FLAG ? "" : " -r");
+            if (o->kind != CLI_HEADING)
+                printf("complete -c wisp -n '__fish_seen_subcommand_from %s' -l %s%s\n", (*c)->name, o->name,
+                       o->kind == CLI_FLAG ? "" : " -r");
     }
 }
 

@@ -8,7 +8,7 @@
 static bool as_json, with_tensors, check;
 
 static const cli_option options[] = {
-    {0, "json", NULL, "the whole manifest", CLI_FLAG, &as_json, 0, 0, NULL},
+    {0, "json", NULL, "the whole manifest; of a module, its imports and exports", CLI_FLAG, &as_json, 0, 0, NULL},
     {0, "tensors", NULL, "list the tensors too", CLI_FLAG, &with_tensors, 0, 0, NULL},
     {0, "check", NULL, "read all weights and compare their digests", CLI_FLAG, &check, 0, 0, NULL},
     {0},
@@ -76,6 +76,11 @@ static int run(int count, char **operands)
     wisp_capsule *capsule = NULL;
     wisp_json *doc = NULL;
     size_t size;
+    if (wisp_probe(operands[0]) == WISP_FILE_MODULE) {
+        if (with_tensors || check)
+            return cli_usage_error(&cli_inspect, "--%s is for models", check ? "check" : "tensors");
+        return cli_inspect_module(operands[0], as_json);
+    }
     wisp_status status = cli_open(&capsule, operands[0], false, &report);
     if (status == WISP_OK) {
         const char *manifest = wisp_capsule_manifest(capsule, &size);
@@ -92,7 +97,7 @@ static int run(int count, char **operands)
 }
 
 const cli_command cli_inspect = {
-    "inspect", "Shows what a capsule holds: origin, engine, tensors, sizes, digests",
+    "inspect", "Shows what a capsule holds, or what a module imports and exports",
     "FILE",    "  wisp inspect model.wasm --check",
     options,   1,
     1,         run,

@@ -1,4 +1,4 @@
-/* wisp run: continues a prompt. */
+/* wisp run: continues a prompt, or runs a program (run_program.c). */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,21 +14,28 @@ static double temperature = 0.8, top_p = 0.95, min_p = 0.05, repeat_penalty = 1;
 static uint64_t seed;
 static bool seed_given, show_stats;
 
+#define FOR_MODELS "Options for models"
+#define FOR_PROGRAMS "Options for programs (before FILE; what follows it is the program's)"
+
 static const cli_option options[] = {
+    {0, "", NULL, FOR_MODELS, CLI_HEADING, NULL, 0, 0, NULL},
     {'p', "prompt", "TEXT", "the text to continue", CLI_TEXT, &prompt, 0, 0, NULL},
     {'f', "file", "FILE", "a file with the text (neither -p nor -f: standard input)", CLI_TEXT, &prompt_file, 0, 0,
      NULL},
     {'n', "max", "N", "tokens to write at most (-1: until the model ends)", CLI_INT, &max_tokens, -1, INT32_MAX, NULL},
     {0, "temp", "T", "temperature; 0 is greedy (0.8)", CLI_REAL, &temperature, 0, 100, NULL},
-    {0, "top-k", "K", "sample among the K likeliest tokens; 0: all (40)", CLI_INT, &top_k, 0, INT32_MAX, NULL},
-    {0, "top-p", "P", "… among those that make up P of the probability (0.95)", CLI_REAL, &top_p, 0, 1, NULL},
-    {0, "min-p", "P", "… among those at least P times as likely as the likeliest (0.05)", CLI_REAL, &min_p, 0, 1, NULL},
+    {0, "top-k", "K", NULL, CLI_INT, &top_k, 0, INT32_MAX, NULL},
+    {0, "top-p", "P", NULL, CLI_REAL, &top_p, 0, 1, NULL},
+    {0, "min-p", "M", "the K likeliest, P of the probability, M of the best's (40, 0.95, 0.05)", CLI_REAL, &min_p, 0, 1,
+     NULL},
     {0, "repeat-penalty", "R", "make recent tokens less likely; 1: off (1)", CLI_REAL, &repeat_penalty, 0.01, 100,
      NULL},
     {0, "seed", "S", "the same seed gives the same text (default: random)", CLI_UINT, &seed, 0, 1.8446744073709552e19,
      &seed_given},
     CLI_SESSION_OPTIONS,
     {0, "stats", NULL, "speed and memory on standard error at the end", CLI_FLAG, &show_stats, 0, 0, NULL},
+    {0, "", NULL, FOR_PROGRAMS, CLI_HEADING, NULL, 0, 0, NULL},
+    CLI_PROGRAM_OPTIONS,
     {0},
 };
 
@@ -134,16 +141,15 @@ static wisp_status generate(wisp_capsule *capsule, const char *text, size_t size
     return status;
 }
 
-static int run(int count, char **operands)
+static int run_model(const char *path)
 {
-    (void)count;
     wisp_report report = {0};
     wisp_capsule *capsule = NULL;
     size_t size = 0;
     uint64_t begin_ms = cli_now_ms();
     if (prompt && prompt_file) return cli_usage_error(&cli_run, "either --prompt or --file, not both");
     if (!seed_given && getrandom(&seed, sizeof seed, 0) == sizeof seed) seed &= INT32_MAX; /* easy to type again */
-    wisp_status status = cli_open(&capsule, operands[0], false, &report);
+    wisp_status status = cli_open(&capsule, path, false, &report);
     char *text = status == WISP_OK ? read_prompt(&size, &report) : NULL;
     if (text) status = generate(capsule, text, size, begin_ms, &report);
     if (status == WISP_OK) status = report.status;
@@ -152,9 +158,28 @@ static int run(int count, char **operands)
     return status == WISP_OK ? EXIT_DONE : cli_fail(&report);
 }
 
+static int run(int count, char **operands)
+{
+    wisp_file_kind kind = wisp_probe(operands[0]);
+    const char *of_models = cli_given_under(&cli_run, FOR_MODELS);
+    const char *of_programs = cli_given_under(&cli_run, FOR_PROGRAMS);
+    if (kind == WISP_FILE_MODULE && of_models)
+        return cli_usage_error(&cli_run, "--%s is for models, and %s is a program", of_models, operands[0]);
+    if (kind == WISP_FILE_MODULE || (kind == WISP_FILE_UNKNOWN && of_programs)) return cli_run_program(count, operands);
+    if (of_programs)
+        return cli_usage_error(&cli_run, "--%s is for programs, and %s is a model", of_programs, operands[0]);
+    if (count > 1) return cli_usage_error(&cli_run, "one operand too many: '%s'", operands[1]);
+    return run_model(operands[0]);
+}
+
 const cli_command cli_run = {
-    "run",   "Runs a capsule or a GGUF: continues a text and streams it to standard output",
-    "FILE",  "  wisp run story.wasm -p \"Once upon a time\" -n 100 --temp 0",
-    options, 1,
-    1,       run,
+    "run",
+    "Runs a capsule or a GGUF (continues a text), or any WASI program",
+    "FILE [ARGUMENT]…",
+    "  wisp run story.wasm -p \"Once upon a time\" -n 100 --temp 0\n"
+    "  wisp run --dir data:ro --deadline 10s app.wasm --verbose data/in.txt",
+    options,
+    1,
+    CLI_FILE_AND_ARGUMENTS,
+    run,
 };

@@ -49,9 +49,8 @@ int main(int argc, char **argv)
     for (const cli_command *const *c = cli_commands; *c && !command; c++)
         if (strcmp((*c)->name, argv[1]) == 0) command = *c;
     if (!command) return cli_usage_error(NULL, "there is no command '%s'", argv[1]);
-    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (is_help(argv[i])) return cli_help(command), check_output(EXIT_DONE);
     int operands = cli_parse(command, argc - 2, argv + 2);
+    if (operands == CLI_HELP_SHOWN) return check_output(EXIT_DONE);
     if (operands < 0) return EXIT_USAGE;
     cli_watch_interrupts();
     return check_output(command->run(operands, argv + 2));

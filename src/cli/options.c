@@ -8,7 +8,9 @@
 static const cli_option *find_option(const cli_command *command, const char *name, size_t size)
 {
     for (const cli_option *o = command->options; o->name; o++)
-        if ((strlen(o->name) == size && memcmp(o->name, name, size) == 0) || (size == 1 && o->letter == *name))
+        if (o->kind == CLI_HEADING)
+            continue;
+        else if ((strlen(o->name) == size && memcmp(o->name, name, size) == 0) || (size == 1 && o->letter == *name))
             return o;
     return NULL;
 }
@@ -49,6 +51,42 @@ static bool set_number(const cli_option *o, const char *text)
     return true;
 }
 
+/* A whole number and its unit, one of a list that begins with what stands for none. */
+static bool set_scaled(const cli_option *o, const char *text)
+{
+    static const struct {
+        cli_kind kind;
+        const char *name;
+        uint64_t factor;
+    } units[] = {{CLI_SIZE, "", 1},         {CLI_SIZE, "K", 1u << 10},   {CLI_SIZE, "M", 1u << 20},
+                 {CLI_SIZE, "G", 1u << 30}, {CLI_SIZE, "T", 1ull << 40}, {CLI_DURATION, "ms", 1},
+                 {CLI_DURATION, "s", 1000}, {CLI_DURATION, "m", 60000},  {CLI_DURATION, "h", 3600000}};
+    char *end;
+    errno = 0;
+    if (*text < '0' || *text > '9') return false;
+    unsigned long long v = strtoull(text, &end, 10);
+    for (size_t i = 0; !errno && i < sizeof units / sizeof *units; i++) {
+        uint64_t scaled;
+        if (units[i].kind != o->kind || strcmp(units[i].name, end) != 0) continue;
+        if (__builtin_mul_overflow((uint64_t)v, units[i].factor, &scaled)) return false;
+        if ((double)scaled < o->min || (double)scaled > o->max) return false;
+        *(uint64_t *)o->target = scaled;
+        return true;
+    }
+    return false;
+}
+
+static int add_item(const cli_command *command, const cli_option *o, const char *text)
+{
+    cli_list *list = o->target;
+    if (list->count == CLI_LIST_MAX) return cli_usage_error(command, "--%s: at most %d times", o->name, CLI_LIST_MAX);
+    list->items[list->count++] = text;
+    return 0;
+}
+
+/* One bit for each option of the command that runs. */
+static uint64_t given_options;
+
 static int set_option(const cli_command *command, const cli_option *o, const char *text)
 {
     if (o->given) *o->given = true;
@@ -56,6 +94,13 @@ static int set_option(const cli_command *command, const cli_option *o, const cha
         *(const char **)o->target = text;
         return 0;
     }
+    if (o->kind == CLI_LIST) return add_item(command, o, text);
+    if (o->kind == CLI_SIZE && !set_scaled(o, text))
+        return cli_usage_error(command, "--%s needs a size such as 65536, 64K, 16M or 2G, at least 64K, not '%s'",
+                               o->name, text);
+    if (o->kind == CLI_DURATION && !set_scaled(o, text))
+        return cli_usage_error(command, "--%s needs a time such as 500ms, 10s or 2m, not '%s'", o->name, text);
+    if (o->kind == CLI_SIZE || o->kind == CLI_DURATION) return 0;
     if (o->kind == CLI_CHOICE) {
         int index = choice_index(o->value, text);
         if (index < 0) return cli_usage_error(command, "--%s is one of %s, not '%s'", o->name, o->value, text);
@@ -78,6 +123,7 @@ static int parse_option(const cli_command *command, int argc, char **argv, int *
     size_t size = equals && arg[1] == '-' ? (size_t)(equals - name) : strlen(name);
     const cli_option *o = arg[1] == '-' || size == 1 ? find_option(command, name, size) : NULL;
     if (!o || (arg[1] == '-' && size == 1)) return cli_usage_error(command, "there is no option %s", arg);
+    given_options |= 1ull << (o - command->options);
     if (o->kind == CLI_FLAG) {
         if (equals) return cli_usage_error(command, "--%s takes no value", o->name);
         *(bool *)o->target = true;
@@ -88,39 +134,72 @@ static int parse_option(const cli_command *command, int argc, char **argv, int *
     return set_option(command, o, argv[++*at]);
 }
 
+static bool is_help(const char *arg)
+{
+    return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
+static void show_help(const cli_command *command)
+{
+    printf("Usage: wisp %s%s%s%s\n%s.\n", command->name, command->options->name ? " [OPTIONS]" : "",
+           *command->operands ? " " : "", command->operands, command->summary);
+    if (command->options->name && command->options->kind != CLI_HEADING) printf("\nOptions:\n");
+    char left[128] = "";
+    for (const cli_option *o = command->options; o->name; o++) {
+        size_t used = strlen(left);
+        if (o->kind == CLI_HEADING) {
+            printf("%s%s:\n", o == command->options ? "\n" : "", o->help);
+            continue;
+        }
+        if (used)
+            snprintf(left + used, sizeof left - used, " --%s %s", o->name, o->value);
+        else
+            snprintf(left, sizeof left, "%c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
+                     o->letter ? "," : " ", o->name, o->value ? " " : "", o->value ? o->value : "");
+        if (!o->help) continue;
+        printf("  %-29s %s\n", left, o->help);
+        left[0] = 0;
+    }
+    printf("\nExample:\n%s\n", command->example);
+}
+
+const char *cli_given_under(const cli_command *command, const char *heading)
+{
+    bool inside = false;
+    for (const cli_option *o = command->options; o->name; o++) {
+        if (o->kind == CLI_HEADING)
+            inside = strcmp(o->help, heading) == 0;
+        else if (inside && (given_options >> (o - command->options) & 1))
+            return o->name;
+    }
+    return NULL;
+}
+
 int cli_parse(const cli_command *command, int argc, char **argv)
 {
     int operands = 0;
     bool only_operands = false;
     for (int i = 0; i < argc; i++) {
-        if (only_operands || argv[i][0] != '-' || argv[i][1] == 0)
+        if (only_operands || argv[i][0] != '-' || argv[i][1] == 0) {
             argv[operands++] = argv[i];
-        else if (strcmp(argv[i], "--") == 0)
+            if (operands == 1 && command->operands_max == CLI_FILE_AND_ARGUMENTS)
+                only_operands |= wisp_probe(argv[0]) == WISP_FILE_MODULE;
+        } else if (strcmp(argv[i], "--") == 0) {
             only_operands = true;
-        else if (parse_option(command, argc, argv, &i) != 0)
+        } else if (is_help(argv[i])) {
+            show_help(command);
+            return CLI_HELP_SHOWN;
+        } else if (parse_option(command, argc, argv, &i) != 0) {
             return -1;
+        }
     }
     if (operands < command->operands_min) {
         cli_usage_error(command, "something is missing: wisp %s %s", command->name, command->operands);
         return -1;
     }
-    if (operands > command->operands_max) {
+    if (command->operands_max != CLI_FILE_AND_ARGUMENTS && operands > command->operands_max) {
         cli_usage_error(command, "one operand too many: '%s'", argv[command->operands_max]);
         return -1;
     }
     return operands;
-}
-
-void cli_help(const cli_command *command)
-{
-    printf("Usage: wisp %s%s%s%s\n%s.\n", command->name, command->options->name ? " [OPTIONS]" : "",
-           *command->operands ? " " : "", command->operands, command->summary);
-    if (command->options->name) printf("\nOptions:\n");
-    for (const cli_option *o = command->options; o->name; o++) {
-        char left[64];
-        snprintf(left, sizeof left, "%c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
-                 o->letter ? "," : " ", o->name, o->value ? " " : "", o->value ? o->value : "");
-        printf("  %-29s %s\n", left, o->help);
-    }
-    printf("\nExample:\n%s\n", command->example);
 }

@@ -33,6 +33,16 @@ static void say(const char *text)
     fputc('\n', stderr);
 }
 
+void cli_say(const char *format, ...)
+{
+    char text[600];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    say(text);
+}
+
 int cli_fail(const wisp_report *report)
 {
     if (report->status == WISP_E_CANCELLED && cli_interrupted()) return EXIT_INTERRUPTED;
@@ -108,6 +118,7 @@ void cli_progress_end(cli_progress *p)
 
 static volatile sig_atomic_t interrupts;
 static wisp_session *volatile watched;
+static wisp_instance *volatile watched_instance;
 
 static void on_interrupt(int number)
 {
@@ -117,6 +128,7 @@ static void on_interrupt(int number)
         _exit(EXIT_INTERRUPTED);
     }
     wisp_session_interrupt(watched);
+    wisp_instance_interrupt(watched_instance);
 }
 
 void cli_watch_interrupts(void)
@@ -130,6 +142,11 @@ void cli_watch_interrupts(void)
 void cli_watch_session(wisp_session *session)
 {
     watched = session;
+}
+
+void cli_watch_instance(wisp_instance *instance)
+{
+    watched_instance = instance;
 }
 
 bool cli_interrupted(void)

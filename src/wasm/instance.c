@@ -68,6 +68,13 @@ wasm_value wasm_global_get(const wasm_global *global)
 {
     return global->value;
 }
+bool wasm_global_set(wasm_global *global, wasm_value value)
+{
+    if (!global->is_mutable) return false;
+    global->value = value;
+    if (global->type == WASM_I32) global->value.u64 = value.u32;
+    return true;
+}
 wasm_type wasm_global_type(const wasm_global *global)
 {
     return global->type;
@@ -449,6 +456,11 @@ wasm_func *wasm_instance_find_func(const wasm_instance *instance, const char *na
 wasm_func *wasm_instance_func(const wasm_instance *instance, uint32_t index)
 {
     return index < instance->module->func_count ? instance->funcs[index] : NULL;
+}
+
+wasm_table *wasm_instance_table(const wasm_instance *instance, uint32_t index)
+{
+    return index < instance->module->table_count ? instance->tables[index] : NULL;
 }
 
 wasm_memory *wasm_instance_memory(const wasm_instance *instance, uint32_t index)

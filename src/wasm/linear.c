@@ -250,6 +250,16 @@ void wasm_table_fini(wasm_table *table)
     base_free(table->items);
 }
 
+bool wasm_table_get(const wasm_table *table, uint64_t index, void **value)
+{
+    if (index >= table->size) return false;
+    *value = table->items[index];
+    return true;
+}
+wasm_type wasm_table_type(const wasm_table *table)
+{
+    return table->type;
+}
 uint64_t wasm_table_size(const wasm_table *table)
 {
     return table->size;

@@ -103,6 +103,23 @@ wasm_range wasm_module_memory(const wasm_module *m, uint32_t index)
     return index < m->memory_count ? m->memories[index] : (wasm_range){0};
 }
 
+wasm_table_info wasm_module_table(const wasm_module *m, uint32_t index)
+{
+    if (index >= m->table_count) return (wasm_table_info){0};
+    return (wasm_table_info){.type = m->tables[index].type, .range = m->tables[index].range};
+}
+
+wasm_global_info wasm_module_global(const wasm_module *m, uint32_t index)
+{
+    if (index >= m->global_count) return (wasm_global_info){0};
+    return (wasm_global_info){.type = m->globals[index].type, .is_mutable = m->globals[index].is_mutable};
+}
+
+const wasm_functype *wasm_module_tag_type(const wasm_module *m, uint32_t index)
+{
+    return index < m->tag_count ? &m->types[m->tags[index]] : NULL;
+}
+
 /* Names (core appendix, 7.4.1) are read again each time: they are wanted for traps and listings only, and what is
  * malformed there must not make a module invalid. */
 base_span wasm_module_func_name(const wasm_module *m, uint32_t func)

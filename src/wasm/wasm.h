@@ -140,6 +140,18 @@ wasm_data_info wasm_module_data(const wasm_module *module, uint32_t index);
 uint32_t wasm_module_memory_count(const wasm_module *module);
 wasm_range wasm_module_memory(const wasm_module *module, uint32_t index);
 
+typedef struct wasm_table_info {
+    wasm_type type;
+    wasm_range range;
+} wasm_table_info;
+typedef struct wasm_global_info {
+    wasm_type type; /* 0: no such global */
+    bool is_mutable;
+} wasm_global_info;
+wasm_table_info wasm_module_table(const wasm_module *module, uint32_t index);
+wasm_global_info wasm_module_global(const wasm_module *module, uint32_t index);
+const wasm_functype *wasm_module_tag_type(const wasm_module *module, uint32_t index); /* NULL: no such tag */
+
 /* ---- stores ---- */
 
 /* After any of them the store is intact and may be called again. wasm_store_exceeded and wasm_trap.limit say which. */
@@ -285,6 +297,7 @@ bool wasm_instance_export(const wasm_instance *instance, const char *name, size_
 wasm_func *wasm_instance_find_func(const wasm_instance *instance, const char *name); /* exported; NULL: none */
 wasm_func *wasm_instance_func(const wasm_instance *instance, uint32_t index);
 wasm_memory *wasm_instance_memory(const wasm_instance *instance, uint32_t index); /* NULL: none */
+wasm_table *wasm_instance_table(const wasm_instance *instance, uint32_t index);   /* NULL: none */
 
 /* Calls. `args` and `results` have as many values as the function's type (checked against the counts, WISP_E_USAGE).
  * `trap` and `report` may be NULL. WISP_E_TRAP, WISP_E_EXIT, WISP_E_CANCELLED, WISP_E_FUEL, WISP_E_DEADLINE, or what a
@@ -292,6 +305,7 @@ wasm_memory *wasm_instance_memory(const wasm_instance *instance, uint32_t index)
 wisp_status wasm_call(wasm_func *func, const wasm_value *args, size_t arg_count, wasm_value *results,
                       size_t result_count, wasm_trap *trap, wisp_report *report) WISP_MUST_USE;
 const wasm_functype *wasm_func_type(const wasm_func *func);
+wasm_store *wasm_func_store(const wasm_func *func);
 
 /* ---- memories, tables, globals ---- */
 
@@ -309,9 +323,12 @@ wisp_status wasm_memory_new(wasm_memory **out, wasm_store *store, wasm_range pag
 wisp_status wasm_table_new(wasm_table **out, wasm_store *store, wasm_type type, wasm_range elements, void *initial,
                            wisp_report *report) WISP_MUST_USE;
 uint64_t wasm_table_size(const wasm_table *table);
+bool wasm_table_get(const wasm_table *table, uint64_t index, void **value); /* false: out of bounds */
+wasm_type wasm_table_type(const wasm_table *table);
 wisp_status wasm_global_new(wasm_global **out, wasm_store *store, wasm_type type, bool is_mutable, wasm_value value,
                             wisp_report *report) WISP_MUST_USE;
 wasm_value wasm_global_get(const wasm_global *global);
+bool wasm_global_set(wasm_global *global, wasm_value value); /* false: it is constant */
 wasm_type wasm_global_type(const wasm_global *global);
 /* A host function outside any table (tests, callbacks passed as references). */
 wisp_status wasm_func_new(wasm_func **out, wasm_store *store, const char *signature, wasm_host_fn fn, void *context,

@@ -465,3 +465,8 @@ const wasm_functype *wasm_func_type(const wasm_func *func)
 {
     return func->type;
 }
+
+wasm_store *wasm_func_store(const wasm_func *func)
+{
+    return func->store;
+}
