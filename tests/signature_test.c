@@ -169,11 +169,10 @@ static base_buffer small_module(void)
 
 /* ---- wasmsign2 ---- */
 
-/* What wasmsign2's rules make of small_module with the RFC's key and its default key id; computed apart from this code
- * (Python's hashlib, hmac and cryptography). */
+/* What wasmsign2's library (0.2.6, SecretKey::sign with the default key id) makes of small_module with the RFC's key. */
 static const char wasmsign_vector[] =
     "0061736d01000000008101097369676e61747572650101010172011ccb8fedf0af8c64c1739fee7fcca738852c1bac83"
-    "4a208afc53ed224225d154014f0ce7820892e1ee9bb2445e04ab01403a6094e84af414e5d350ff12ece43fc5dfc9d10c"
+    "4a208afc53ed224225d154014f0c58fb94a6933f01b8b7707a8b01403a6094e84af414e5d350ff12ece43fc5dfc9d10c"
     "2e3fed43d3010a0bde1ebb51cd296c3393426a882bc3cdbb007ed6655ecaf78fe0b105c376c76072bb723a0801040160"
     "0000000a046e6f746568656c6c6f";
 

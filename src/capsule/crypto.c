@@ -41,12 +41,8 @@ bool capsule_ed25519_verify(const uint8_t signature[CAPSULE_SIGNATURE_BYTES], co
 
 void capsule_key_id(uint8_t id[CAPSULE_KEY_ID_BYTES], const uint8_t public_key[CAPSULE_PUBLIC_BYTES])
 {
-    static const uint8_t label[6] = {'k', 'e', 'y', '_', 'i', 'd'};
-    crypto_auth_hmacsha256_state state;
     uint8_t mac[CAPSULE_MAC_BYTES];
-    crypto_auth_hmacsha256_init(&state, label, sizeof label);
-    crypto_auth_hmacsha256_update(&state, public_key, CAPSULE_PUBLIC_BYTES);
-    crypto_auth_hmacsha256_final(&state, mac);
+    capsule_mac(mac, public_key, "key_id", 6);
     memcpy(id, mac, CAPSULE_KEY_ID_BYTES);
 }
 

@@ -25,7 +25,7 @@ void capsule_ed25519_sign(uint8_t signature[CAPSULE_SIGNATURE_BYTES], const void
                           const uint8_t secret_key[CAPSULE_SECRET_BYTES]);
 bool capsule_ed25519_verify(const uint8_t signature[CAPSULE_SIGNATURE_BYTES], const void *message, size_t size,
                             const uint8_t public_key[CAPSULE_PUBLIC_BYTES]) __attribute__((warn_unused_result));
-/* wasmsign2's name of a public key: the first 12 bytes of HMAC-SHA-256 of it with the key "key_id". */
+/* wasmsign2's name of a public key: the first 12 bytes of HMAC-SHA-256 of "key_id" with it as the key. */
 void capsule_key_id(uint8_t id[CAPSULE_KEY_ID_BYTES], const uint8_t public_key[CAPSULE_PUBLIC_BYTES]);
 
 typedef struct capsule_blake2b {
