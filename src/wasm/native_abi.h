@@ -3,7 +3,8 @@
  * An image is position-independent, has no relocation left and no symbol of the host: code reaches the machine through
  * its first argument only. It is made for one target, one set of options and one module, named by digest.
  *
- * A function of the image, calling convention LLVM `tailcc`:
+ * A function of the image, calling convention C, but the context in r13 (x20), or LLVM's tailcc of the same kind in a
+ * module that has tail calls (nobody outside the image calls one but by an entry):
  *     result  f(struct wasm_native_context *, params…)                  up to two results, two as a struct
  *     void    f(struct wasm_native_context *, wasm_value *out, params…) more: they are left at `out`
  * i32, i64, f32, f64 as themselves, v128 as <2 x i64>, references as pointers. An entry, one per function type that a

@@ -94,6 +94,7 @@ static bool init_unit(native_unit *u)
     if (!u->funcs || !u->func_types) return false;
     init_types(u);
     init_metadata(u);
+    u->self = LLVMCreateEnumAttribute(u->c, LLVMGetEnumAttributeKindForName("swiftself", 9), 0);
     return true;
 }
 
@@ -234,6 +235,23 @@ static wisp_status make_machine(LLVMTargetMachineRef *out, native_unit *u)
     return WISP_OK;
 }
 
+/* What the module uses decides for all of its functions how they are called. */
+static void survey(native_unit *u)
+{
+    enum { C = 0, TAILCC = 18 };
+    u->convention = C;
+    u->exceptions = u->m->tag_count > 0;
+    for (uint32_t i = 0; i < u->m->code_count; i++) {
+        const uint8_t *pc = u->m->codes[i].start;
+        while (pc < u->m->codes[i].end) {
+            wasm_instr instr;
+            wasm_instr_read_nocheck(&instr, u->m, &pc);
+            if (instr.code == 0x12 || instr.code == 0x13 || instr.code == 0x15) u->convention = TAILCC;
+            if (instr.code == 0x0a || instr.code == 0x1f) u->exceptions = true;
+        }
+    }
+}
+
 wisp_status wasm_codegen_object(uint8_t **bytes, size_t *size, const wasm_module *module,
                                 const wasm_codegen_options *options, uint32_t first, uint32_t count, bool entries,
                                 wisp_report *report)
@@ -241,7 +259,7 @@ wisp_status wasm_codegen_object(uint8_t **bytes, size_t *size, const wasm_module
     native_unit u = {.m = module, .options = options, .report = report};
     LLVMTargetMachineRef machine = NULL;
     u.x86 = options->target != WASM_TARGET_AARCH64;
-    u.exceptions = module->tag_count > 0;
+    survey(&u);
     wisp_status status =
         init_unit(&u) ? WISP_OK : base_fail(report, WISP_E_MEMORY, "wasm: out of memory for native code");
     if (status == WISP_OK) status = make_machine(&machine, &u);

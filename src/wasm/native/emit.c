@@ -66,17 +66,25 @@ LLVMTypeRef native_function_type(native_unit *u, uint32_t type_index)
 
 LLVMValueRef native_declare(native_unit *u, uint32_t func)
 {
-    enum { TAILCC = 18 };
     if (u->funcs[func]) return u->funcs[func];
     char name[16];
     snprintf(name, sizeof name, "f%u", func);
     LLVMTypeRef type = native_function_type(u, u->m->funcs[func]);
     if (!type) return NULL;
     LLVMValueRef fn = LLVMAddFunction(u->module, name, type);
-    LLVMSetFunctionCallConv(fn, TAILCC);
+    LLVMSetFunctionCallConv(fn, u->convention);
+    LLVMAddAttributeAtIndex(fn, 1, u->self);
     LLVMSetVisibility(fn, LLVMHiddenVisibility);
     u->funcs[func] = fn;
     return fn;
+}
+
+LLVMValueRef native_call(native_unit *u, LLVMTypeRef type, LLVMValueRef code, LLVMValueRef *args, unsigned count)
+{
+    LLVMValueRef call = LLVMBuildCall2(u->b, type, code, args, count, "");
+    LLVMSetInstructionCallConv(call, u->convention);
+    LLVMAddCallSiteAttribute(call, 1, u->self);
+    return call;
 }
 
 LLVMValueRef native_intrinsic(native_unit *u, const char *name, LLVMTypeRef *overloads, unsigned overload_count,

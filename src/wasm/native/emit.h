@@ -42,6 +42,8 @@ typedef struct native_unit {
     LLVMValueRef *funcs;     /* per function index; NULL until declared */
     LLVMTypeRef *func_types; /* per type index; NULL until needed */
     uint64_t *frame_sizes;   /* per defined function: of frames so large that the function checks for them apart */
+    LLVMAttributeRef self;   /* of the context: passed in a register that callees preserve and nobody ever changes */
+    unsigned convention;     /* C, or LLVM's tailcc if the module has tail calls: its callees pop, which costs */
     bool exceptions;         /* calls are followed by a look at the context's exception */
     bool x86;
 } native_unit;
@@ -97,6 +99,8 @@ LLVMTypeRef native_type(native_unit *u, wasm_type type);
 LLVMTypeRef native_function_type(native_unit *u, uint32_t type_index);
 bool native_returns_by_memory(const wasm_functype *type);
 LLVMValueRef native_declare(native_unit *u, uint32_t func);
+/* A call of a function of the image; args[0] is the context. */
+LLVMValueRef native_call(native_unit *u, LLVMTypeRef type, LLVMValueRef code, LLVMValueRef *args, unsigned count);
 LLVMValueRef native_intrinsic(native_unit *u, const char *name, LLVMTypeRef *overloads, unsigned overload_count,
                               LLVMValueRef *args, unsigned arg_count);
 /* base + offset, in bytes */

@@ -4,8 +4,6 @@
 
 #include <stdio.h>
 
-enum { TAILCC = 18 };
-
 /* ---- fuel ---- */
 
 /* The variable is read and written by this function alone and becomes a register; the store keeps the store's count
@@ -82,8 +80,7 @@ static LLVMValueRef build_call(native_function *f, const call *c, LLVMValueRef c
     native_unit *u = f->u;
     LLVMTypeRef type = native_function_type(u, c->type_index);
     f->calls = true;
-    LLVMValueRef result = LLVMBuildCall2(u->b, type, code, c->args, c->arg_count, "");
-    LLVMSetInstructionCallConv(result, TAILCC);
+    LLVMValueRef result = native_call(u, type, code, c->args, c->arg_count);
     if (c->tail) LLVMSetTailCallKind(result, LLVMTailCallKindMustTail);
     return result;
 }
@@ -319,8 +316,7 @@ void native_emit_entry(native_unit *u, uint32_t type_index)
     for (uint32_t i = 0; i < type->param_count; i++)
         args[count++] =
             LLVMBuildLoad2(u->b, native_type(u, type->params[i]), native_at(u, v, i * sizeof(wasm_value)), "");
-    LLVMValueRef result = LLVMBuildCall2(u->b, callee, LLVMGetParam(fn, 1), args, count, "");
-    LLVMSetInstructionCallConv(result, TAILCC);
+    LLVMValueRef result = native_call(u, callee, LLVMGetParam(fn, 1), args, count);
     store_results(u, type, result, v);
     LLVMBuildRetVoid(u->b);
     base_free(args);
