@@ -159,7 +159,7 @@ void native_store_slots(native_function *f, LLVMValueRef slots, const LLVMValueR
 /* emit_exception.c */
 void native_check_exception(native_function *f, bool tail);
 void native_build_handler(native_function *f, const wasm_instr *i, native_control *try_table);
-/* translate.c */
+/* emit_function.c */
 wisp_status native_translate(native_unit *u, uint32_t func);
 /* arithmetic_locals.c: fills local_nans */
 void native_find_arithmetic_locals(native_function *f);
