@@ -69,6 +69,14 @@ const void *wasm_fault_code(const wasm_store *store, const uintptr_t *registers,
 
 /* ---- images of native code ---- */
 
+/* For functions that call into an image: a sanitizer would first read the bytes before the callee, which are not a
+ * compiler's, and which an interruption makes inaccessible. */
+#ifdef __clang__
+#define WASM_CALLS_IMAGE __attribute__((no_sanitize("function")))
+#else
+#define WASM_CALLS_IMAGE
+#endif
+
 /* Text of whole pages, readable and executable, mapped for this store alone. The node is the caller's; it stays where
  * it is until it is removed (at the latest before wasm_store_free). Store's thread only. */
 typedef struct wasm_image {

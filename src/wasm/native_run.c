@@ -76,7 +76,7 @@ static HELPER void helper_check_type(wasm_native_context *c, const wasm_func *fu
     if (!wasm_store_type_is(c->store, func->type_id, c->type_ids[type])) TRAP(c, SIGNATURE);
 }
 
-wisp_status wasm_native_call(wasm_store *store, const wasm_func *func, wasm_value *v)
+WASM_CALLS_IMAGE wisp_status wasm_native_call(wasm_store *store, const wasm_func *func, wasm_value *v)
 {
     typedef void entry(wasm_native_context *, const void *, wasm_value *);
     const wasm_instance *instance = func->instance;

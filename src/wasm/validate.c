@@ -22,7 +22,7 @@ wisp_status wasm_grow_operands(wasm_validator *v, uint32_t count)
     if (count > limit || have > limit - count)
         return base_fail(v->d->report, WISP_E_LIMIT, "wasm: byte %zu: more than %zu operands", base_offset(&v->d->r),
                          limit);
-    if (have + count > v->operand_capacity) {
+    if (!v->operands || have + count > v->operand_capacity) {
         size_t capacity = have + count + v->operand_capacity;
         if (capacity < 64) capacity = 64;
         wasm_type *p = base_realloc_array(v->operands ? v->operands - GUARD : NULL, capacity + GUARD, sizeof *p);
