@@ -16,8 +16,8 @@ static int general_help(void)
         "Usage: wisp COMMAND [OPTIONS] …\nLanguage models as sandboxed, portable WebAssembly capsules.\n\nCommands:\n");
     for (const cli_command *const *c = cli_commands; *c; c++)
         printf("  %-12s %s\n", (*c)->name, (*c)->summary);
-    printf("\n`wisp COMMAND --help` explains one. Exit status: 0 done, 1 failed, 2 wrong usage, 130 "
-           "interrupted.\n\nExample:\n"
+    printf("\n`wisp COMMAND --help` explains one. Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted; `wisp "
+           "run`\nof a program: its own up to 125, 134 if it trapped or met a limit.\n\nExample:\n"
            "  wisp pack model.gguf -o model.wasm && wisp run model.wasm -p \"Once upon a time\"\n");
     return EXIT_DONE;
 }

@@ -37,16 +37,31 @@ struct wisp_session {
 
 /* ---- calling the engine ---- */
 
+static void put_frame(base_buffer *text, const wasm_trap_frame *frame)
+{
+    if (frame->name.size)
+        base_putf(text, "%.*s", (int)(frame->name.size < 80 ? frame->name.size : 80), (const char *)frame->name.data);
+    else
+        base_putf(text, "function %u", (unsigned)frame->func);
+}
+
+/* One line: the reason, where, and who called. */
 static wisp_status explain_trap(const wasm_trap *trap, wisp_status status, wisp_report *report)
 {
+    enum { CALLERS = 4 };
     if (status != WISP_E_TRAP) return status;
-    char where[200] = "";
-    if (trap->frame_count && trap->frames[0].name.size)
-        snprintf(where, sizeof where, " in %.*s",
-                 (int)(trap->frames[0].name.size < 120 ? trap->frames[0].name.size : 120),
-                 (const char *)trap->frames[0].name.data);
+    base_buffer where = {0};
+    for (uint32_t i = 0; i < trap->frame_count && i <= CALLERS; i++) {
+        base_put_text(&where, i == 0 ? " in " : i == 1 ? ", called by " : ", ");
+        put_frame(&where, &trap->frames[i]);
+        if (i == 0) base_putf(&where, " at 0x%llx", (unsigned long long)trap->frames[0].offset);
+    }
+    if (trap->depth > CALLERS + 1) base_put_text(&where, ", …");
     base_report_clear(report);
-    return base_fail(report, status, "the capsule trapped: %s%s", trap->reason, where);
+    base_fail(report, status, "the capsule trapped: %s%.*s", trap->reason, where.failed ? 0 : (int)where.size,
+              where.size ? (const char *)where.data : "");
+    base_buffer_fini(&where);
+    return status;
 }
 
 static wisp_status call(wisp_session *s, wasm_func *func, const wasm_value *args, size_t count, int32_t *result,
