@@ -187,6 +187,10 @@ def capsule(folder):
     expect(0, "inspect", signed, "--check", mentions=["all digests are right"])
     check(run(WISP, "inspect", signed, "--json").stdout == run(WISP, "inspect", plain, "--json").stdout, "the manifest")
     expect(2, "sign", signed, "--key", folder / "other.key", mentions=["--replace"])
+    expect(0, "sign", plain, "--key", folder / "me.key", "--key", folder / "other.key")
+    for key in ("me", "other"):
+        expect(0, "verify", plain, "--key", folder / f"{key}.pub", "--json")
+    expect(2, "sign", "--detached", plain, "--key", folder / "me.key", "--key", folder / "other.key")
     expect(0, "verify", signed, "--key", folder / "me.pub")
 
     big = folder / "big.wasm"  # 400 MB of zeros behind a module: long enough to be stopped

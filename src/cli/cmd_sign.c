@@ -9,6 +9,7 @@
 
 static const char *output, *key, *comment, *name, *signature;
 static bool detached, replace, as_json;
+static cli_list keys;
 
 /* ---- keygen ---- */
 
@@ -44,7 +45,8 @@ const cli_command cli_keygen = {
 /* ---- sign ---- */
 
 static const cli_option sign_options[] = {
-    {'k', "key", "FILE.key", "the secret key (default: ~/.config/wisp/sign.key)", CLI_TEXT, &key, 0, 0, NULL},
+    {'k', "key", "FILE.key", "the secret key (default: ~/.config/wisp/sign.key); repeatable", CLI_LIST, &keys, 0, 0,
+     NULL},
     {'o', "output", "FILE", "where to write (default: in place; detached: FILE.minisig)", CLI_TEXT, &output, 0, 0,
      NULL},
     {0, "detached", NULL, "a signature beside the file, which minisign reads; for any file", CLI_FLAG, &detached, 0, 0,
@@ -64,8 +66,8 @@ static int run_sign(int count, char **operands)
     cli_progress_begin(&progress, "signing");
     wisp_sign_options options = {.input = operands[0],
                                  .output = output,
-                                 .keys = key ? &key : NULL,
-                                 .key_count = key != NULL,
+                                 .keys = keys.count ? keys.items : NULL,
+                                 .key_count = (uint32_t)keys.count,
                                  .detached = detached,
                                  .replace = replace,
                                  .comment = comment,
