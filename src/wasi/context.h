@@ -1,53 +1,32 @@
 /* Inside WASI: descriptors, rights, the numbers of the ABI. Nothing outside src/wasi includes it. */
 #ifndef WASI_CONTEXT_H
 #define WASI_CONTEXT_H
-#include <dirent.h>
+#include <sys/uio.h>
 
 #include "wasi/wasi.h"
 
-/* The ABI's errno values, all that host errors map to. */
+/* The ABI's errno values in their order, from 1: all have the host's name, so that one list gives the numbers and the
+ * translation. 76, which has no such name, is "not capable". */
+#define WASI_ERRNOS(X)                                                                                                 \
+    X(2BIG)                                                                                                            \
+    X(ACCES)                                                                                                           \
+    X(ADDRINUSE)                                                                                                       \
+    X(ADDRNOTAVAIL) X(AFNOSUPPORT) X(AGAIN) X(ALREADY) X(BADF) X(BADMSG) X(BUSY) X(CANCELED) X(CHILD) X(CONNABORTED)   \
+        X(CONNREFUSED) X(CONNRESET) X(DEADLK) X(DESTADDRREQ) X(DOM) X(DQUOT) X(EXIST) X(FAULT) X(FBIG) X(HOSTUNREACH)  \
+            X(IDRM) X(ILSEQ) X(INPROGRESS) X(INTR) X(INVAL) X(IO) X(ISCONN) X(ISDIR) X(LOOP) X(MFILE) X(MLINK)         \
+                X(MSGSIZE) X(MULTIHOP) X(NAMETOOLONG) X(NETDOWN) X(NETRESET) X(NETUNREACH) X(NFILE) X(NOBUFS) X(NODEV) \
+                    X(NOENT) X(NOEXEC) X(NOLCK) X(NOLINK) X(NOMEM) X(NOMSG) X(NOPROTOOPT) X(NOSPC) X(NOSYS) X(NOTCONN) \
+                        X(NOTDIR) X(NOTEMPTY) X(NOTRECOVERABLE) X(NOTSOCK) X(NOTSUP) X(NOTTY) X(NXIO) X(OVERFLOW)      \
+                            X(OWNERDEAD) X(PERM) X(PIPE) X(PROTO) X(PROTONOSUPPORT) X(PROTOTYPE) X(RANGE) X(ROFS)      \
+                                X(SPIPE) X(SRCH) X(STALE) X(TIMEDOUT) X(TXTBSY) X(XDEV)
 enum wasi_errno {
-    WASI_ESUCCESS = 0,
-    WASI_E2BIG = 1,
-    WASI_EACCES = 2,
-    WASI_EAGAIN = 6,
-    WASI_EBADF = 8,
-    WASI_EBUSY = 10,
-    WASI_ECANCELED = 11,
-    WASI_EDQUOT = 19,
-    WASI_EEXIST = 20,
-    WASI_EFAULT = 21,
-    WASI_EFBIG = 22,
-    WASI_EILSEQ = 25,
-    WASI_EINTR = 27,
-    WASI_EINVAL = 28,
-    WASI_EIO = 29,
-    WASI_EISDIR = 31,
-    WASI_ELOOP = 32,
-    WASI_EMFILE = 33,
-    WASI_EMLINK = 34,
-    WASI_ENAMETOOLONG = 37,
-    WASI_ENFILE = 41,
-    WASI_ENODEV = 43,
-    WASI_ENOENT = 44,
-    WASI_ENOMEM = 48,
-    WASI_ENOSPC = 51,
-    WASI_ENOSYS = 52,
-    WASI_ENOTDIR = 54,
-    WASI_ENOTEMPTY = 55,
-    WASI_ENOTSOCK = 57,
-    WASI_ENOTSUP = 58,
-    WASI_ENOTTY = 59,
-    WASI_ENXIO = 60,
-    WASI_EOVERFLOW = 61,
-    WASI_EPERM = 63,
-    WASI_EPIPE = 64,
-    WASI_EROFS = 69,
-    WASI_ESPIPE = 70,
-    WASI_ETXTBSY = 74,
-    WASI_EXDEV = 75,
-    WASI_ENOTCAPABLE = 76,
+    WASI_ESUCCESS,
+#define X(name) WASI_E##name,
+    WASI_ERRNOS(X)
+#undef X
+        WASI_ENOTCAPABLE,
 };
+_Static_assert(WASI_ENOTCAPABLE == 76, "a name is missing");
 
 #define WASI_RIGHTS(X)                                                                                                 \
     X(FD_DATASYNC)                                                                                                     \
@@ -113,6 +92,10 @@ enum {
                     WASI_RIGHT_PATH_RENAME_TARGET | WASI_RIGHT_PATH_FILESTAT_SET_SIZE |
                     WASI_RIGHT_PATH_FILESTAT_SET_TIMES | WASI_RIGHT_FD_FILESTAT_SET_TIMES | WASI_RIGHT_PATH_SYMLINK |
                     WASI_RIGHT_PATH_REMOVE_DIRECTORY | WASI_RIGHT_PATH_UNLINK_FILE,
+    WASI_CONNECTION_RIGHTS = WASI_RIGHT_FD_READ | WASI_RIGHT_FD_WRITE | WASI_RIGHT_FD_FDSTAT_SET_FLAGS |
+                             WASI_RIGHT_FD_FILESTAT_GET | WASI_RIGHT_POLL_FD_READWRITE | WASI_RIGHT_SOCK_SHUTDOWN,
+    WASI_LISTENER_RIGHTS = WASI_RIGHT_FD_FDSTAT_SET_FLAGS | WASI_RIGHT_FD_FILESTAT_GET | WASI_RIGHT_POLL_FD_READWRITE |
+                           WASI_RIGHT_SOCK_ACCEPT,
 };
 
 enum wasi_filetype {
@@ -135,14 +118,14 @@ enum {
 };
 
 typedef struct wasi_file {
-    bool open, owned; /* owned: `fd` is ours to close */
+    bool open, owned; /* owned: `fd` is ours to close, and to make non-blocking */
+    bool read_only;   /* a directory granted so, or what was opened in one */
     int fd;           /* -1: `stream` says what reading and writing do */
     wasi_stream stream;
     uint8_t type;
-    uint32_t flags;
+    uint32_t flags; /* as the guest sees them: waiting is done here, whatever the host's descriptor would do */
     uint64_t rights, inheriting;
     char *preopen; /* the guest's name of a granted directory */
-    DIR *listing;  /* fd_readdir's own view, so that it does not share the descriptor's offset */
 } wasi_file;
 
 struct wasi_context {
@@ -160,6 +143,10 @@ uint32_t wasi_put(wasm_instance *instance, uint32_t address, const void *data, s
 
 /* ---- errors ---- */
 uint32_t wasi_errno_of(int host_errno);
+/* Of a call that answers -1 with errno. */
+uint32_t wasi_check(int64_t result);
+/* Of wasi_open_beneath: EXDEV says there that the path leads outside. */
+uint32_t wasi_check_open(int fd);
 #define WASI_TRY(call)                                                                                                 \
     do {                                                                                                               \
         uint32_t wasi_try_error_ = (call);                                                                             \
@@ -172,16 +159,31 @@ uint32_t wasi_file_of(wasi_context *w, uint32_t fd, uint64_t rights, wasi_file *
 /* The lowest free number. */
 uint32_t wasi_file_new(wasi_context *w, uint32_t *fd, wasi_file **out);
 void wasi_file_close(wasi_file *file);
+uint8_t wasi_type_of(int fd); /* an open descriptor's wasi_filetype */
 uint8_t wasi_type_of_mode(unsigned mode);
+bool wasi_is_socket(const wasi_file *file);
 struct stat;
 uint32_t wasi_put_stat(wasm_instance *instance, uint32_t address, const struct stat *info);
 struct timespec;
 uint32_t wasi_times(uint64_t access, uint64_t modification, uint32_t flags, struct timespec out[2]);
 
-/* wasi_sandbox.c: openat that cannot leave the directory, whatever `path` and the links in it say. -1 and errno. */
+/* ---- moving bytes ---- */
+enum {
+    WASI_MAX_PARTS = 1024,
+    WASI_SLICE_NS = 4000000, /* an interruption of the store is seen this soon by a guest that waits */
+};
+/* The guest's list of (address, size) pairs as the host's, every one checked. */
+uint32_t wasi_gather(wasm_instance *instance, uint32_t list, uint32_t count, struct iovec *parts, uint64_t *total);
+/* Waits until poll() has these events; WASI_EAGAIN at once if the guest asked for no waiting, WASI_EINTR when the store
+ * is interrupted. */
+uint32_t wasi_wait(const wasi_file *file, short events, const wasm_instance *instance);
+
+/* ---- wasi_sandbox.c ---- */
+/* openat that cannot leave the directory, whatever `path` and the links in it say: -1 with EXDEV if it would. */
 int wasi_open_beneath(int directory, const char *path, int flags, unsigned mode);
 /* The same without openat2, by walking; for tests, and old kernels. */
 int wasi_open_walking(int directory, const char *path, int flags, unsigned mode);
+void wasi_sandbox_walk_only(bool walk); /* tests: pretend that there is no openat2 */
 
 #define WASI_API(name, signature) uint32_t wasi_##name(wasi_context *w, wasm_instance *instance, const wasm_value *v);
 #include "wasi/api.def"

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,24 +42,51 @@ static void free_list(char **list, size_t count)
     base_free(list);
 }
 
+static void describe_stream(wasi_file *file)
+{
+    file->type = wasi_type_of(file->fd);
+    int flags = fcntl(file->fd, F_GETFL);
+    if (flags < 0) return;
+    if (flags & O_NONBLOCK) file->flags |= WASI_FDFLAG_NONBLOCK;
+    if (flags & O_APPEND) file->flags |= WASI_FDFLAG_APPEND;
+}
+
 static bool add_stream(wasi_context *w, const wasi_stream *stream, bool input)
 {
     uint32_t fd;
     wasi_file *file;
     if (wasi_file_new(w, &fd, &file)) return false;
-    struct stat info;
     file->stream = *stream;
     file->fd = stream->kind == WASI_STREAM_FD ? stream->fd : -1;
     /* a callback looks like a terminal, so that the guest's C library writes line by line */
     file->type = stream->kind == WASI_STREAM_CALLBACK ? WASI_TYPE_CHARACTER_DEVICE : WASI_TYPE_UNKNOWN;
     file->rights = WASI_RIGHT_FD_FILESTAT_GET | WASI_RIGHT_POLL_FD_READWRITE | WASI_RIGHT_FD_FDSTAT_SET_FLAGS |
                    (input ? WASI_RIGHT_FD_READ : WASI_RIGHT_FD_WRITE);
-    if (file->fd >= 0 && fstat(file->fd, &info) == 0) {
-        file->type = wasi_type_of_mode(info.st_mode);
-        if (file->type == WASI_TYPE_REGULAR_FILE)
-            file->rights |= WASI_RIGHT_FD_SEEK | WASI_RIGHT_FD_TELL | WASI_RIGHT_FD_SYNC | WASI_RIGHT_FD_DATASYNC;
-    }
+    if (file->fd >= 0) describe_stream(file);
+    if (file->type == WASI_TYPE_REGULAR_FILE)
+        file->rights |= WASI_RIGHT_FD_SEEK | WASI_RIGHT_FD_TELL | WASI_RIGHT_FD_SYNC | WASI_RIGHT_FD_DATASYNC;
     return true;
+}
+
+static wisp_status add_listener(wasi_context *w, int listener, wisp_report *report)
+{
+    uint32_t number;
+    wasi_file *file;
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    if (getsockopt(listener, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) || !listens)
+        return base_fail(report, WISP_E_USAGE, "descriptor %d is no listening socket", listener);
+    if (wasi_file_new(w, &number, &file))
+        return base_fail(report, WISP_E_LIMIT, "more listening sockets than open files are allowed");
+    file->fd = fcntl(listener, F_DUPFD_CLOEXEC, 0);
+    file->owned = file->fd >= 0;
+    /* poll() may find a connection that is gone when accept() comes */
+    if (file->fd < 0 || fcntl(file->fd, F_SETFL, fcntl(file->fd, F_GETFL) | O_NONBLOCK))
+        return base_fail(report, WISP_E_IO, "cannot take over listening socket %d: %s", listener, strerror(errno));
+    file->type = wasi_type_of(file->fd);
+    file->rights = WASI_LISTENER_RIGHTS;
+    file->inheriting = WASI_CONNECTION_RIGHTS;
+    return WISP_OK;
 }
 
 static wisp_status add_directory(wasi_context *w, const wasi_directory *directory, wisp_report *report)
@@ -77,6 +104,7 @@ static wisp_status add_directory(wasi_context *w, const wasi_directory *director
     file->fd = fd;
     file->owned = true;
     file->type = WASI_TYPE_DIRECTORY;
+    file->read_only = directory->read_only;
     file->rights = WASI_DIRECTORY_RIGHTS & ~without;
     file->inheriting = (WASI_DIRECTORY_RIGHTS | WASI_FILE_RIGHTS) & ~without;
     file->preopen = copy_text(directory->guest_path);
@@ -95,6 +123,8 @@ static wisp_status fill(wasi_context *w, const wasi_config *config, wisp_report 
         return base_fail(report, WISP_E_MEMORY, "wasi: out of memory for a context");
     for (size_t i = 0; i < config->directory_count; i++)
         BASE_TRY(add_directory(w, &config->directories[i], report));
+    for (size_t i = 0; i < config->listener_count; i++)
+        BASE_TRY(add_listener(w, config->listeners[i], report));
     return WISP_OK;
 }
 
@@ -217,9 +247,15 @@ uint32_t wasi_clock_time_get(wasi_context *w, wasm_instance *instance, const was
 uint32_t wasi_random_get(wasi_context *w, wasm_instance *instance, const wasm_value *v)
 {
     (void)w;
-    void *p = wasm_memory_at(instance, v[0].u32, v[1].u32);
+    enum { PIECE = 1 << 20 }; /* between two looks at the interruption */
+    const size_t size = v[1].u32;
+    uint8_t *p = wasm_memory_at(instance, v[0].u32, size);
     if (!p) return WASI_EFAULT;
-    return os_random(p, v[1].u32) ? WASI_ESUCCESS : WASI_EIO;
+    for (size_t done = 0; done < size; done += PIECE) {
+        if (!os_random(p + done, size - done < PIECE ? size - done : PIECE)) return WASI_EIO;
+        if (wasm_store_interrupted(wasm_instance_store(instance))) return WASI_EINTR;
+    }
+    return WASI_ESUCCESS;
 }
 
 uint32_t wasi_sched_yield(wasi_context *w, wasm_instance *instance, const wasm_value *v)
@@ -229,49 +265,23 @@ uint32_t wasi_sched_yield(wasi_context *w, wasm_instance *instance, const wasm_v
     return WASI_ESUCCESS;
 }
 
-uint32_t wasi_proc_raise(wasi_context *w, wasm_instance *instance, const wasm_value *v)
-{
-    (void)w, (void)instance, (void)v;
-    return WASI_ENOSYS; /* the specification has dropped it */
-}
-
 static wisp_status call_proc_exit(void *context, wasm_instance *caller, wasm_value *v)
 {
     (void)context;
     return wasm_host_exit(caller, v[0].u32);
 }
 
-/* ---- sockets: only those handed in as standard streams, which the plain calls serve ---- */
-
-static uint32_t not_a_socket(wasi_context *w, uint32_t fd)
+/* raise() with the default action of every signal: it is ignored, or it ends the program as a shell would tell. */
+static wisp_status call_proc_raise(void *context, wasm_instance *caller, wasm_value *v)
 {
-    wasi_file *file;
-    WASI_TRY(wasi_file_of(w, fd, 0, &file));
-    return WASI_ENOTSOCK;
-}
-
-uint32_t wasi_sock_accept(wasi_context *w, wasm_instance *instance, const wasm_value *v)
-{
-    (void)instance;
-    return not_a_socket(w, v[0].u32);
-}
-
-uint32_t wasi_sock_recv(wasi_context *w, wasm_instance *instance, const wasm_value *v)
-{
-    (void)instance;
-    return not_a_socket(w, v[0].u32);
-}
-
-uint32_t wasi_sock_send(wasi_context *w, wasm_instance *instance, const wasm_value *v)
-{
-    (void)instance;
-    return not_a_socket(w, v[0].u32);
-}
-
-uint32_t wasi_sock_shutdown(wasi_context *w, wasm_instance *instance, const wasm_value *v)
-{
-    (void)instance;
-    return not_a_socket(w, v[0].u32);
+    enum { NONE = 0, CHLD = 16, CONT = 17, STOP = 18, TTOU = 21, URG = 22, WINCH = 27, SYS = 30 };
+    (void)context;
+    const uint32_t signal = v[0].u32;
+    v[0].u64 = WASI_ESUCCESS;
+    if (signal == NONE || signal == CHLD || signal == CONT || signal == URG || signal == WINCH) return WISP_OK;
+    if (signal <= SYS && !(signal >= STOP && signal <= TTOU)) return wasm_host_exit(caller, 128 + signal);
+    v[0].u64 = signal > SYS ? WASI_EINVAL : WASI_ENOTSUP; /* nobody could continue a stopped guest */
+    return WISP_OK;
 }
 
 /* ---- the table ---- */
@@ -286,6 +296,7 @@ uint32_t wasi_sock_shutdown(wasi_context *w, wasm_instance *instance, const wasm
 
 static const wasm_host_function functions[] = {
     {"proc_exit", "(i)", call_proc_exit},
+    {"proc_raise", "(i)i", call_proc_raise},
 #define WASI_API(name, signature) {#name, signature, call_##name},
 #include "wasi/api.def"
 };

@@ -30,9 +30,14 @@ typedef struct wasi_config {
     const wasi_directory *directories;
     size_t directory_count;
     uint32_t open_files; /* most descriptors open at a time; 0: 256 */
+    /* Listening stream sockets, for sock_accept: the guest's descriptors 3 + directory_count and up. They are
+     * duplicated (close yours when you like) and made non-blocking. */
+    const int *listeners;
+    size_t listener_count;
 } wasi_config;
 
-/* Copies what it needs of the configuration. WISP_E_IO if a directory cannot be opened. */
+/* Copies what it needs of the configuration. WISP_E_IO if a directory cannot be opened, WISP_E_USAGE if a listener is
+ * none, WISP_E_LIMIT if there are more of them than open files. */
 wisp_status wasi_context_new(wasi_context **out, const wasi_config *config, wisp_report *report) WISP_MUST_USE;
 void wasi_context_free(wasi_context *context); /* closes what the guest left open; NULL is allowed */
 /* To be listed in wasm_imports.modules. */

@@ -1,50 +1,39 @@
 /* Descriptors: the table of open files, and every fd_* function but poll. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "wasi/context.h"
 
 /* ---- errors ---- */
 
-static const struct {
-    int host;
-    uint32_t guest;
-} errors[] = {
-    {E2BIG, WASI_E2BIG},       {EACCES, WASI_EACCES},
-    {EAGAIN, WASI_EAGAIN},     {EBADF, WASI_EBADF},
-    {EBUSY, WASI_EBUSY},       {ECANCELED, WASI_ECANCELED},
-    {EDQUOT, WASI_EDQUOT},     {EEXIST, WASI_EEXIST},
-    {EFAULT, WASI_EFAULT},     {EFBIG, WASI_EFBIG},
-    {EILSEQ, WASI_EILSEQ},     {EINTR, WASI_EINTR},
-    {EINVAL, WASI_EINVAL},     {EIO, WASI_EIO},
-    {EISDIR, WASI_EISDIR},     {ELOOP, WASI_ELOOP},
-    {EMFILE, WASI_EMFILE},     {EMLINK, WASI_EMLINK},
-    {ENFILE, WASI_ENFILE},     {ENODEV, WASI_ENODEV},
-    {ENOENT, WASI_ENOENT},     {ENOMEM, WASI_ENOMEM},
-    {ENOSPC, WASI_ENOSPC},     {ENOSYS, WASI_ENOSYS},
-    {ENOTDIR, WASI_ENOTDIR},   {ENOTEMPTY, WASI_ENOTEMPTY},
-    {ENOTSUP, WASI_ENOTSUP},   {ENOTTY, WASI_ENOTTY},
-    {ENXIO, WASI_ENXIO},       {EOVERFLOW, WASI_EOVERFLOW},
-    {EPERM, WASI_EPERM},       {EPIPE, WASI_EPIPE},
-    {EROFS, WASI_EROFS},       {ESPIPE, WASI_ESPIPE},
-    {ETXTBSY, WASI_ETXTBSY},   {ENAMETOOLONG, WASI_ENAMETOOLONG},
-    {EXDEV, WASI_ENOTCAPABLE}, /* what openat2 says of a path that leaves its directory */
-};
-
 uint32_t wasi_errno_of(int host_errno)
 {
+    static const struct {
+        int host;
+        uint32_t guest;
+    } errors[] = {
+#define X(name) {E##name, WASI_E##name},
+        WASI_ERRNOS(X)
+#undef X
+    };
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
         if (errors[i].host == host_errno) return errors[i].guest;
     return WASI_EIO;
 }
 
-static uint32_t check(int result)
+uint32_t wasi_check(int64_t result)
 {
     return result < 0 ? wasi_errno_of(errno) : WASI_ESUCCESS;
+}
+
+uint32_t wasi_check_open(int fd)
+{
+    return fd < 0 && errno == EXDEV ? WASI_ENOTCAPABLE : wasi_check(fd);
 }
 
 /* ---- the table ---- */
@@ -75,7 +64,6 @@ uint32_t wasi_file_new(wasi_context *w, uint32_t *fd, wasi_file **out)
 void wasi_file_close(wasi_file *file)
 {
     if (!file->open) return;
-    if (file->listing) closedir(file->listing);
     if (file->owned) close(file->fd);
     base_free(file->preopen);
     memset(file, 0, sizeof *file);
@@ -103,90 +91,7 @@ uint32_t wasi_fd_renumber(wasi_context *w, wasm_instance *instance, const wasm_v
     return WASI_ESUCCESS;
 }
 
-/* ---- reading and writing ---- */
-
-enum { MAX_PARTS = 1024 };
-
-/* The guest's list of (address, size) pairs as the host's, every one checked. */
-static uint32_t gather(wasm_instance *instance, uint32_t list, uint32_t count, struct iovec *parts)
-{
-    if (count > MAX_PARTS) return WASI_EINVAL;
-    const uint8_t *p = wasm_memory_at(instance, list, (uint64_t)count * 8);
-    if (!p) return WASI_EFAULT;
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t pair[2];
-        memcpy(pair, p + (size_t)i * 8, 8);
-        parts[i].iov_base = wasm_memory_at(instance, pair[0], pair[1]);
-        parts[i].iov_len = pair[1];
-        if (!parts[i].iov_base) return WASI_EFAULT;
-        total += pair[1];
-    }
-    return total > INT32_MAX ? WASI_EINVAL : WASI_ESUCCESS; /* the count that comes back is a u32 */
-}
-
-static int64_t stream_transfer(const wasi_file *file, const struct iovec *parts, uint32_t count, bool reading)
-{
-    int64_t total = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        int64_t n = reading ? 0 : (int64_t)parts[i].iov_len;
-        if (!parts[i].iov_len) continue;
-        if (file->stream.kind == WASI_STREAM_CALLBACK)
-            n = file->stream.transfer(file->stream.context, parts[i].iov_base, parts[i].iov_len);
-        if (n < 0 || (uint64_t)n > parts[i].iov_len) return total ? total : -1;
-        total += n;
-        if ((uint64_t)n < parts[i].iov_len) break;
-    }
-    return total;
-}
-
-static uint32_t transfer(wasi_context *w, wasm_instance *instance, const wasm_value *v, bool reading, const int64_t *at)
-{
-    wasi_file *file;
-    struct iovec parts[MAX_PARTS];
-    const uint32_t count = v[2].u32, result = at ? v[4].u32 : v[3].u32;
-    WASI_TRY(wasi_file_of(
-        w, v[0].u32, (reading ? WASI_RIGHT_FD_READ : WASI_RIGHT_FD_WRITE) | (at ? (uint64_t)WASI_RIGHT_FD_SEEK : 0),
-        &file));
-    if (file->type == WASI_TYPE_DIRECTORY) return WASI_EISDIR;
-    WASI_TRY(gather(instance, v[1].u32, count, parts));
-    if (at && *at < 0) return WASI_EINVAL;
-    int64_t n;
-    if (file->fd < 0) {
-        if (at) return WASI_ESPIPE;
-        n = stream_transfer(file, parts, count, reading);
-        if (n < 0) return WASI_EIO;
-    } else {
-        do {
-            if (reading)
-                n = at ? preadv(file->fd, parts, (int)count, *at) : readv(file->fd, parts, (int)count);
-            else
-                n = at ? pwritev(file->fd, parts, (int)count, *at) : writev(file->fd, parts, (int)count);
-        } while (n < 0 && errno == EINTR && !wasm_store_interrupted(wasm_instance_store(instance)));
-        if (n < 0) return wasi_errno_of(errno);
-    }
-    return wasi_put_u32(instance, result, (uint32_t)n);
-}
-
-uint32_t wasi_fd_read(wasi_context *w, wasm_instance *instance, const wasm_value *v)
-{
-    return transfer(w, instance, v, true, NULL);
-}
-
-uint32_t wasi_fd_write(wasi_context *w, wasm_instance *instance, const wasm_value *v)
-{
-    return transfer(w, instance, v, false, NULL);
-}
-
-uint32_t wasi_fd_pread(wasi_context *w, wasm_instance *instance, const wasm_value *v)
-{
-    return transfer(w, instance, v, true, &v[3].i64);
-}
-
-uint32_t wasi_fd_pwrite(wasi_context *w, wasm_instance *instance, const wasm_value *v)
-{
-    return transfer(w, instance, v, false, &v[3].i64);
-}
+/* ---- offsets ---- */
 
 uint32_t wasi_fd_seek(wasi_context *w, wasm_instance *instance, const wasm_value *v)
 {
@@ -196,7 +101,7 @@ uint32_t wasi_fd_seek(wasi_context *w, wasm_instance *instance, const wasm_value
     bool telling = v[2].u32 == 1 && v[1].i64 == 0;
     WASI_TRY(wasi_file_of(w, v[0].u32, 0, &file));
     if (file->type == WASI_TYPE_DIRECTORY) return WASI_EBADF;
-    if (file->fd < 0 || !(file->rights & (WASI_RIGHT_FD_SEEK | WASI_RIGHT_FD_TELL))) return WASI_ESPIPE;
+    if (file->fd < 0 || file->type != WASI_TYPE_REGULAR_FILE) return WASI_ESPIPE;
     WASI_TRY(wasi_file_of(w, v[0].u32, telling ? WASI_RIGHT_FD_TELL : WASI_RIGHT_FD_SEEK, &file));
     off_t at = lseek(file->fd, v[1].i64, whences[v[2].u32]);
     return at < 0 ? wasi_errno_of(errno) : wasi_put_u64(instance, v[3].u32, (uint64_t)at);
@@ -221,7 +126,7 @@ uint32_t wasi_fd_sync(wasi_context *w, wasm_instance *instance, const wasm_value
     (void)instance;
     wasi_file *file;
     WASI_TRY(host_file(w, v[0].u32, WASI_RIGHT_FD_SYNC, &file));
-    return check(fsync(file->fd));
+    return wasi_check(fsync(file->fd));
 }
 
 uint32_t wasi_fd_datasync(wasi_context *w, wasm_instance *instance, const wasm_value *v)
@@ -229,7 +134,7 @@ uint32_t wasi_fd_datasync(wasi_context *w, wasm_instance *instance, const wasm_v
     (void)instance;
     wasi_file *file;
     WASI_TRY(host_file(w, v[0].u32, WASI_RIGHT_FD_DATASYNC, &file));
-    return check(fdatasync(file->fd));
+    return wasi_check(fdatasync(file->fd));
 }
 
 uint32_t wasi_fd_advise(wasi_context *w, wasm_instance *instance, const wasm_value *v)
@@ -251,8 +156,9 @@ uint32_t wasi_fd_allocate(wasi_context *w, wasm_instance *instance, const wasm_v
     wasi_file *file;
     if (v[1].i64 < 0 || v[2].i64 <= 0) return WASI_EINVAL;
     WASI_TRY(host_file(w, v[0].u32, WASI_RIGHT_FD_ALLOCATE, &file));
-    int error = posix_fallocate(file->fd, v[1].i64, v[2].i64);
-    return error ? wasi_errno_of(error) : WASI_ESUCCESS;
+    if (file->type != WASI_TYPE_REGULAR_FILE) return WASI_EBADF;
+    /* not posix_fallocate, which where the file system cannot do it writes the whole range */
+    return wasi_check(fallocate(file->fd, 0, v[1].i64, v[2].i64));
 }
 
 uint32_t wasi_fd_filestat_set_size(wasi_context *w, wasm_instance *instance, const wasm_value *v)
@@ -261,7 +167,7 @@ uint32_t wasi_fd_filestat_set_size(wasi_context *w, wasm_instance *instance, con
     wasi_file *file;
     if (v[1].i64 < 0) return WASI_EINVAL;
     WASI_TRY(host_file(w, v[0].u32, WASI_RIGHT_FD_FILESTAT_SET_SIZE, &file));
-    return check(ftruncate(file->fd, v[1].i64));
+    return wasi_check(ftruncate(file->fd, v[1].i64));
 }
 
 uint32_t wasi_times(uint64_t access, uint64_t modification, uint32_t flags, struct timespec out[2])
@@ -284,7 +190,23 @@ uint32_t wasi_fd_filestat_set_times(wasi_context *w, wasm_instance *instance, co
     struct timespec times[2];
     WASI_TRY(wasi_times(v[1].u64, v[2].u64, v[3].u32, times));
     WASI_TRY(host_file(w, v[0].u32, WASI_RIGHT_FD_FILESTAT_SET_TIMES, &file));
-    return check(futimens(file->fd, times));
+    return wasi_check(futimens(file->fd, times));
+}
+
+uint8_t wasi_type_of(int fd)
+{
+    struct stat info;
+    int kind = 0;
+    socklen_t size = sizeof kind;
+    if (fstat(fd, &info)) return WASI_TYPE_UNKNOWN;
+    if (S_ISSOCK(info.st_mode) && getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &size) == 0 && kind == SOCK_DGRAM)
+        return WASI_TYPE_SOCKET_DGRAM;
+    return wasi_type_of_mode(info.st_mode);
+}
+
+bool wasi_is_socket(const wasi_file *file)
+{
+    return file->type == WASI_TYPE_SOCKET_STREAM || file->type == WASI_TYPE_SOCKET_DGRAM;
 }
 
 uint8_t wasi_type_of_mode(unsigned mode)
@@ -348,21 +270,21 @@ uint32_t wasi_fd_fdstat_get(wasi_context *w, wasm_instance *instance, const wasm
     return wasi_put(instance, v[1].u32, words, sizeof words);
 }
 
+/* Waiting or not is a matter of wasi_wait; of the host's descriptor only appending changes, and only if it is ours. */
 uint32_t wasi_fd_fdstat_set_flags(wasi_context *w, wasm_instance *instance, const wasm_value *v)
 {
     (void)instance;
     wasi_file *file;
-    const uint32_t flags = v[1].u32, settable = WASI_FDFLAG_APPEND | WASI_FDFLAG_NONBLOCK;
+    const uint32_t flags = v[1].u32;
     if (flags > 31) return WASI_EINVAL;
     WASI_TRY(wasi_file_of(w, v[0].u32, WASI_RIGHT_FD_FDSTAT_SET_FLAGS, &file));
-    if ((flags ^ file->flags) & ~settable) return WASI_ENOTSUP; /* sync flags are fixed by open */
-    if (file->owned) {
+    const uint32_t change = flags ^ file->flags;
+    if (change & ~(uint32_t)(WASI_FDFLAG_APPEND | WASI_FDFLAG_NONBLOCK)) return WASI_ENOTSUP; /* fixed by open */
+    if (change & WASI_FDFLAG_APPEND) {
+        if (!file->owned) return WASI_ENOTSUP;
         int host = fcntl(file->fd, F_GETFL);
         if (host < 0) return wasi_errno_of(errno);
-        host &= ~(O_APPEND | O_NONBLOCK);
-        if (flags & WASI_FDFLAG_APPEND) host |= O_APPEND;
-        if (flags & WASI_FDFLAG_NONBLOCK) host |= O_NONBLOCK;
-        if (fcntl(file->fd, F_SETFL, host)) return wasi_errno_of(errno);
+        WASI_TRY(wasi_check(fcntl(file->fd, F_SETFL, host ^ O_APPEND)));
     }
     file->flags = flags;
     return WASI_ESUCCESS;
@@ -400,71 +322,58 @@ uint32_t wasi_fd_prestat_dir_name(wasi_context *w, wasm_instance *instance, cons
 
 /* ---- readdir ---- */
 
-static uint8_t type_of_entry(const struct dirent *e)
+static uint8_t type_of_entry(int directory, const struct dirent64 *e)
 {
-    switch (e->d_type) {
-    case DT_REG:
-        return WASI_TYPE_REGULAR_FILE;
-    case DT_DIR:
-        return WASI_TYPE_DIRECTORY;
-    case DT_LNK:
-        return WASI_TYPE_SYMBOLIC_LINK;
-    case DT_CHR:
-        return WASI_TYPE_CHARACTER_DEVICE;
-    case DT_BLK:
-        return WASI_TYPE_BLOCK_DEVICE;
-    case DT_SOCK:
-        return WASI_TYPE_SOCKET_STREAM;
-    default:
-        return WASI_TYPE_UNKNOWN;
-    }
+    struct stat info;
+    if (e->d_type != DT_UNKNOWN) return wasi_type_of_mode(DTTOIF(e->d_type));
+    return fstatat(directory, e->d_name, &info, AT_SYMLINK_NOFOLLOW) ? WASI_TYPE_UNKNOWN
+                                                                     : wasi_type_of_mode(info.st_mode);
 }
 
-static uint32_t open_listing(wasi_file *file, uint64_t cookie)
+/* Appends an entry of 24 bytes and a name, or as much of it as there is room for. */
+static uint32_t put_entry(int directory, const struct dirent64 *e, uint64_t own_inode, uint8_t *out, uint32_t room)
 {
-    if (!file->listing) {
-        int fd = openat(file->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0) return wasi_errno_of(errno);
-        file->listing = fdopendir(fd);
-        if (!file->listing) {
-            close(fd);
-            return WASI_ENOMEM;
-        }
-    }
-    if (cookie == 0)
-        rewinddir(file->listing);
-    else
-        seekdir(file->listing, (long)cookie);
-    return WASI_ESUCCESS;
+    uint8_t entry[24 + sizeof e->d_name];
+    /* the parent of a granted directory is not the guest's business */
+    const uint64_t next = (uint64_t)e->d_off, inode = strcmp(e->d_name, "..") == 0 ? own_inode : e->d_ino;
+    const uint32_t name = (uint32_t)strlen(e->d_name), type = type_of_entry(directory, e);
+    memcpy(entry, &next, 8);
+    memcpy(entry + 8, &inode, 8);
+    memcpy(entry + 16, &name, 4);
+    memcpy(entry + 20, &type, 4);
+    memcpy(entry + 24, e->d_name, name);
+    uint32_t n = 24 + name < room ? 24 + name : room;
+    memcpy(out, entry, n);
+    return n;
 }
 
-/* Entries of 24 bytes and a name, packed; the last one may be cut off, which tells the guest that there are more. */
+/* Entries packed; the last one may be cut off, which tells the guest that there are more. A cookie is the position that
+ * the file system itself gives the entry after, so it stays good while others come and go. */
 uint32_t wasi_fd_readdir(wasi_context *w, wasm_instance *instance, const wasm_value *v)
 {
     wasi_file *file;
+    struct stat info;
+    _Alignas(struct dirent64) char entries[4096];
     const uint32_t size = v[2].u32;
-    WASI_TRY(wasi_file_of(w, v[0].u32, WASI_RIGHT_FD_READDIR, &file));
-    if (file->type != WASI_TYPE_DIRECTORY) return WASI_ENOTDIR;
-    uint8_t *out = wasm_memory_at(instance, v[1].u32, size);
-    if (!out) return WASI_EFAULT;
-    WASI_TRY(open_listing(file, v[3].u64));
     uint32_t used = 0;
+    WASI_TRY(wasi_file_of(w, v[0].u32, 0, &file));
+    if (file->type != WASI_TYPE_DIRECTORY) return WASI_ENOTDIR;
+    WASI_TRY(wasi_file_of(w, v[0].u32, WASI_RIGHT_FD_READDIR, &file));
+    uint8_t *out = wasm_memory_at(instance, v[1].u32, size);
+    if (!out || !wasm_memory_at(instance, v[4].u32, 4)) return WASI_EFAULT;
+    if (v[3].i64 < 0) return WASI_EINVAL;
+    WASI_TRY(wasi_check(lseek(file->fd, v[3].i64, SEEK_SET)));
+    WASI_TRY(wasi_check(fstat(file->fd, &info)));
     while (used < size) {
-        errno = 0;
-        const struct dirent *e = readdir(file->listing);
-        if (!e && errno) return wasi_errno_of(errno);
-        if (!e) break;
-        uint8_t entry[24 + sizeof e->d_name];
-        const uint64_t next = (uint64_t)telldir(file->listing), inode = e->d_ino;
-        const uint32_t name = (uint32_t)strlen(e->d_name), type = type_of_entry(e);
-        memcpy(entry, &next, 8);
-        memcpy(entry + 8, &inode, 8);
-        memcpy(entry + 16, &name, 4);
-        memcpy(entry + 20, &type, 4);
-        memcpy(entry + 24, e->d_name, name);
-        uint32_t n = 24 + name < size - used ? 24 + name : size - used;
-        memcpy(out + used, entry, n);
-        used += n;
+        ssize_t n = getdents64(file->fd, entries, sizeof entries);
+        if (n < 0) return wasi_errno_of(errno);
+        if (n == 0) break;
+        if (wasm_store_interrupted(wasm_instance_store(instance))) return WASI_EINTR;
+        for (ssize_t at = 0; at < n && used < size;) {
+            const struct dirent64 *e = (const void *)(entries + at);
+            used += put_entry(file->fd, e, info.st_ino, out + used, size - used);
+            at += e->d_reclen;
+        }
     }
     return wasi_put_u32(instance, v[4].u32, used);
 }

@@ -11,11 +11,6 @@
 
 #include "wasi/context.h"
 
-static uint32_t check(int result)
-{
-    return result < 0 ? wasi_errno_of(errno) : WASI_ESUCCESS;
-}
-
 /* A path out of guest memory as a C string. */
 static uint32_t get_path(wasm_instance *instance, uint32_t address, uint32_t size, char out[PATH_MAX])
 {
@@ -62,13 +57,13 @@ static uint32_t find_place(wasi_context *w, wasm_instance *instance, uint32_t fd
     if (strcmp(out->name, "..") == 0) { /* a directory's name seen from inside */
         out->parent = wasi_open_beneath(directory->fd, out->path, O_PATH | O_DIRECTORY, 0);
         out->name[1] = 0;
-        return out->parent < 0 ? wasi_errno_of(errno) : WASI_ESUCCESS;
+        return wasi_check_open(out->parent);
     }
     char saved = out->path[start];
     out->path[start] = 0;
     out->parent = wasi_open_beneath(directory->fd, start ? out->path : ".", O_PATH | O_DIRECTORY, 0);
     out->path[start] = saved;
-    return out->parent < 0 ? wasi_errno_of(errno) : WASI_ESUCCESS;
+    return wasi_check_open(out->parent);
 }
 
 static uint32_t leave_place(place *p, uint32_t error)
@@ -90,14 +85,14 @@ uint32_t wasi_path_create_directory(wasi_context *w, wasm_instance *instance, co
 {
     place p;
     WASI_TRY(find_place(w, instance, v[0].u32, WASI_RIGHT_PATH_CREATE_DIRECTORY, v[1].u32, v[2].u32, &p));
-    return leave_place(&p, check(mkdirat(p.parent, p.name, 0777)));
+    return leave_place(&p, wasi_check(mkdirat(p.parent, p.name, 0777)));
 }
 
 uint32_t wasi_path_remove_directory(wasi_context *w, wasm_instance *instance, const wasm_value *v)
 {
     place p;
     WASI_TRY(find_place(w, instance, v[0].u32, WASI_RIGHT_PATH_REMOVE_DIRECTORY, v[1].u32, v[2].u32, &p));
-    return leave_place(&p, check(unlinkat(p.parent, p.name, AT_REMOVEDIR)));
+    return leave_place(&p, wasi_check(unlinkat(p.parent, p.name, AT_REMOVEDIR)));
 }
 
 uint32_t wasi_path_unlink_file(wasi_context *w, wasm_instance *instance, const wasm_value *v)
@@ -105,7 +100,7 @@ uint32_t wasi_path_unlink_file(wasi_context *w, wasm_instance *instance, const w
     place p;
     WASI_TRY(find_place(w, instance, v[0].u32, WASI_RIGHT_PATH_UNLINK_FILE, v[1].u32, v[2].u32, &p));
     uint32_t error = check_slash(&p);
-    return leave_place(&p, error ? error : check(unlinkat(p.parent, p.name, 0)));
+    return leave_place(&p, error ? error : wasi_check(unlinkat(p.parent, p.name, 0)));
 }
 
 uint32_t wasi_path_rename(wasi_context *w, wasm_instance *instance, const wasm_value *v)
@@ -116,7 +111,7 @@ uint32_t wasi_path_rename(wasi_context *w, wasm_instance *instance, const wasm_v
     if (error) return leave_place(&from, error);
     from.slash |= to.slash;
     error = check_slash(&from);
-    if (!error) error = check(renameat(from.parent, from.name, to.parent, to.name));
+    if (!error) error = wasi_check(renameat(from.parent, from.name, to.parent, to.name));
     return leave_place(&from, leave_place(&to, error));
 }
 
@@ -128,8 +123,11 @@ uint32_t wasi_path_symlink(wasi_context *w, wasm_instance *instance, const wasm_
     WASI_TRY(find_place(w, instance, v[2].u32, WASI_RIGHT_PATH_SYMLINK, v[3].u32, v[4].u32, &p));
     /* such a link could not be followed in here, but a program outside might do so */
     if (target[0] == '/') return leave_place(&p, WASI_ENOTCAPABLE);
-    if (p.slash) return leave_place(&p, WASI_ENOENT);
-    return leave_place(&p, check(symlinkat(target, p.parent, p.name)));
+    if (p.slash) { /* no link has such a name, and what may be there is in the way */
+        uint32_t error = check_slash(&p);
+        return leave_place(&p, error ? error : WASI_EEXIST);
+    }
+    return leave_place(&p, wasi_check(symlinkat(target, p.parent, p.name)));
 }
 
 uint32_t wasi_path_readlink(wasi_context *w, wasm_instance *instance, const wasm_value *v)
@@ -139,7 +137,7 @@ uint32_t wasi_path_readlink(wasi_context *w, wasm_instance *instance, const wasm
     WASI_TRY(find_place(w, instance, v[0].u32, WASI_RIGHT_PATH_READLINK, v[1].u32, v[2].u32, &p));
     ssize_t n = readlinkat(p.parent, p.name, text, sizeof text);
     uint32_t error = check_slash(&p);
-    WASI_TRY(leave_place(&p, error ? error : check((int)n)));
+    WASI_TRY(leave_place(&p, error ? error : wasi_check((int)n)));
     uint32_t size = (uint32_t)n < v[4].u32 ? (uint32_t)n : v[4].u32;
     WASI_TRY(wasi_put(instance, v[3].u32, text, size));
     return wasi_put_u32(instance, v[5].u32, size);
@@ -155,7 +153,7 @@ uint32_t wasi_path_link(wasi_context *w, wasm_instance *instance, const wasm_val
     uint32_t error = find_place(w, instance, v[4].u32, WASI_RIGHT_PATH_LINK_TARGET, v[5].u32, v[6].u32, &to);
     if (error) return leave_place(&from, error);
     error = to.slash ? WASI_ENOENT : check_slash(&from);
-    if (!error) error = check(linkat(from.parent, from.name, to.parent, to.name, 0));
+    if (!error) error = wasi_check(linkat(from.parent, from.name, to.parent, to.name, 0));
     return leave_place(&from, leave_place(&to, error));
 }
 
@@ -168,7 +166,7 @@ static uint32_t open_node(wasi_context *w, wasm_instance *instance, const wasm_v
     WASI_TRY(get_path(instance, v[2].u32, v[3].u32, path));
     if (path[0] == '/') return WASI_ENOTCAPABLE;
     *out = wasi_open_beneath(directory->fd, path, O_PATH | (v[1].u32 & FOLLOW ? 0 : O_NOFOLLOW), 0);
-    return check(*out);
+    return wasi_check_open(*out);
 }
 
 uint32_t wasi_path_filestat_get(wasi_context *w, wasm_instance *instance, const wasm_value *v)
@@ -176,7 +174,7 @@ uint32_t wasi_path_filestat_get(wasi_context *w, wasm_instance *instance, const 
     int fd;
     struct stat info;
     WASI_TRY(open_node(w, instance, v, WASI_RIGHT_PATH_FILESTAT_GET, &fd));
-    uint32_t error = check(fstat(fd, &info));
+    uint32_t error = wasi_check(fstat(fd, &info));
     close(fd);
     WASI_TRY(error);
     return wasi_put_stat(instance, v[4].u32, &info);
@@ -194,7 +192,7 @@ uint32_t wasi_path_filestat_set_times(wasi_context *w, wasm_instance *instance, 
         snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
         result = utimensat(AT_FDCWD, name, times, 0);
     }
-    uint32_t error = check(result);
+    uint32_t error = wasi_check(result);
     close(fd);
     return error;
 }
@@ -206,57 +204,67 @@ enum { CREATE = 1, DIRECTORY = 2, EXCLUSIVE = 4, TRUNCATE = 8 };
 static int host_flags(uint32_t lookup, uint32_t how, uint32_t flags, uint64_t rights)
 {
     bool writing = rights & WASI_WRITING, reading = rights & (WASI_RIGHT_FD_READ | WASI_RIGHT_FD_READDIR);
-    int host = how & DIRECTORY ? O_RDONLY : writing ? (reading ? O_RDWR : O_WRONLY) : O_RDONLY;
+    int host = writing ? (reading ? O_RDWR : O_WRONLY) : O_RDONLY;
     if (!(lookup & FOLLOW)) host |= O_NOFOLLOW;
     if (how & CREATE) host |= O_CREAT;
     if (how & DIRECTORY) host |= O_DIRECTORY;
     if (how & EXCLUSIVE) host |= O_EXCL;
     if (how & TRUNCATE) host |= O_TRUNC;
     if (flags & WASI_FDFLAG_APPEND) host |= O_APPEND;
-    if (flags & WASI_FDFLAG_NONBLOCK) host |= O_NONBLOCK;
     if (flags & WASI_FDFLAG_DSYNC) host |= O_DSYNC;
     if (flags & (WASI_FDFLAG_SYNC | WASI_FDFLAG_RSYNC)) host |= O_SYNC;
-    return host | O_NOCTTY;
+    return host | O_NOCTTY | O_NONBLOCK; /* a pipe's other end is not waited for here: wasi_wait does, when read */
 }
 
-static uint32_t add_file(wasi_context *w, int fd, uint32_t flags, uint64_t rights, uint64_t inheriting,
-                         uint32_t *number)
+/* What the new descriptor may do: what was asked for, as far as it applies to such a file. */
+static void describe(wasi_file *file, const wasi_file *directory, int fd, uint32_t flags, uint64_t rights,
+                     uint64_t inheriting)
 {
-    struct stat info;
-    wasi_file *file;
-    if (fstat(fd, &info)) return wasi_errno_of(errno);
-    WASI_TRY(wasi_file_new(w, number, &file));
     file->fd = fd;
     file->owned = true;
+    file->read_only = directory->read_only;
     file->flags = flags;
-    file->type = wasi_type_of_mode(info.st_mode);
+    file->type = wasi_type_of(fd);
     file->rights = rights & (file->type == WASI_TYPE_DIRECTORY ? (uint64_t)WASI_DIRECTORY_RIGHTS : WASI_FILE_RIGHTS);
     file->inheriting = file->type == WASI_TYPE_DIRECTORY ? inheriting : 0;
     if (file->type == WASI_TYPE_CHARACTER_DEVICE) file->rights &= ~(uint64_t)(WASI_RIGHT_FD_SEEK | WASI_RIGHT_FD_TELL);
-    return WASI_ESUCCESS;
+}
+
+static uint32_t open_checked(wasi_context *w, wasm_instance *instance, const wasm_value *v, uint64_t rights,
+                             uint64_t inheriting)
+{
+    const uint32_t lookup = v[1].u32, how = v[4].u32, flags = v[7].u32;
+    char path[PATH_MAX];
+    uint32_t number;
+    wasi_file *file;
+    WASI_TRY(get_path(instance, v[2].u32, v[3].u32, path));
+    if (path[0] == '/') return WASI_ENOTCAPABLE;
+    if (!wasm_memory_at(instance, v[8].u32, 4)) return WASI_EFAULT;
+    WASI_TRY(wasi_file_new(w, &number, &file)); /* first: nothing is created that then cannot be opened */
+    const wasi_file *directory = &w->files[v[0].u32];
+    int fd = wasi_open_beneath(directory->fd, path, host_flags(lookup, how, flags, rights), 0666);
+    uint32_t error = wasi_check_open(fd);
+    if (error) {
+        wasi_file_close(file);
+        return error;
+    }
+    describe(file, directory, fd, flags, rights, inheriting);
+    return wasi_put_u32(instance, v[8].u32, number);
 }
 
 uint32_t wasi_path_open(wasi_context *w, wasm_instance *instance, const wasm_value *v)
 {
-    const uint32_t lookup = v[1].u32, how = v[4].u32, flags = v[7].u32;
-    const uint64_t rights = v[5].u64, inheriting = v[6].u64;
-    uint64_t needed = WASI_RIGHT_PATH_OPEN;
+    const uint32_t how = v[4].u32, flags = v[7].u32;
+    uint64_t rights = v[5].u64, inheriting = v[6].u64, needed = WASI_RIGHT_PATH_OPEN;
     wasi_file *directory;
-    char path[PATH_MAX];
-    if (how > 15 || flags > 31 || (how & CREATE && how & DIRECTORY)) return WASI_EINVAL;
+    if (v[1].u32 > FOLLOW || how > 15 || flags > 31 || (how & CREATE && how & DIRECTORY)) return WASI_EINVAL;
     if (how & CREATE) needed |= WASI_RIGHT_PATH_CREATE_FILE;
     if (how & TRUNCATE) needed |= WASI_RIGHT_PATH_FILESTAT_SET_SIZE;
     WASI_TRY(get_directory(w, v[0].u32, needed, &directory));
-    if (((rights | inheriting) & directory->inheriting) != (rights | inheriting)) return WASI_ENOTCAPABLE;
-    WASI_TRY(get_path(instance, v[2].u32, v[3].u32, path));
-    if (path[0] == '/') return WASI_ENOTCAPABLE;
-    if (!wasm_memory_at(instance, v[8].u32, 4)) return WASI_EFAULT;
-    int fd = wasi_open_beneath(directory->fd, path, host_flags(lookup, how, flags, rights), 0666);
-    if (fd < 0) return wasi_errno_of(errno);
-    uint32_t number, error = add_file(w, fd, flags, rights, inheriting, &number);
-    if (error) {
-        close(fd);
-        return error;
-    }
-    return wasi_put_u32(instance, v[8].u32, number);
+    /* Programs that only read ask for everything but writing (Rust's standard library does): in a read-only directory
+     * what else changes something is dropped, not refused. */
+    if (directory->read_only) rights &= ~(WASI_CHANGING & ~(uint64_t)WASI_WRITING);
+    if (directory->read_only) inheriting &= ~(uint64_t)WASI_CHANGING;
+    if (((rights | inheriting) & ~directory->inheriting) != 0) return WASI_ENOTCAPABLE;
+    return open_checked(w, instance, v, rights, inheriting);
 }
