@@ -1,15 +1,17 @@
 /* Runs a WASI command for the tests: wasi_runner [--dir HOST::GUEST[::ro]] [--env NAME=VALUE] [--listen FD] [--files N]
- * [--walk] MODULE.wasm [ARGUMENT...]. Its exit code is the guest's; 124: it did not run, or trapped. --walk opens paths
+ * [--interrupt MS] [--walk] MODULE.wasm [ARGUMENT...]. Its exit code is the guest's; 124: it did not run, or trapped;
+ * 125: it was interrupted, and how many microseconds after that it ended is on standard error. --walk opens paths
  * without openat2. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "os/os.h"
 #include "wasi/context.h"
 
-enum { MOST = 16, DID_NOT_RUN = 124 };
+enum { MOST = 16, DID_NOT_RUN = 124, INTERRUPTED = 125 };
 
 typedef struct options {
     wasi_config config;
@@ -17,12 +19,27 @@ typedef struct options {
     const char *env[MOST];
     int listeners[MOST];
     const char *module;
+    int interrupt_ms; /* 0: never */
 } options;
+
+typedef struct interrupter {
+    wasm_store *store;
+    int ms;
+    uint64_t when;
+} interrupter;
+
+static void interrupt(void *context)
+{
+    interrupter *i = context;
+    nanosleep(&(struct timespec){i->ms / 1000, i->ms % 1000 * 1000000l}, NULL);
+    i->when = os_monotonic_ns();
+    wasm_store_interrupt(i->store);
+}
 
 static _Noreturn void usage(void)
 {
-    fputs("usage: wasi_runner [--dir HOST::GUEST[::ro]] [--env NAME=VALUE] [--listen FD] [--files N] [--walk] MODULE "
-          "[ARGUMENT...]\n",
+    fputs("usage: wasi_runner [--dir HOST::GUEST[::ro]] [--env NAME=VALUE] [--listen FD] [--files N] [--interrupt MS] "
+          "[--walk] MODULE [ARGUMENT...]\n",
           stderr);
     exit(DID_NOT_RUN);
 }
@@ -55,6 +72,8 @@ static void parse(options *o, int argc, char **argv)
             o->listeners[o->config.listener_count++] = atoi(value);
         else if (strcmp(argv[i - 1], "--files") == 0)
             o->config.open_files = (uint32_t)atoi(value);
+        else if (strcmp(argv[i - 1], "--interrupt") == 0)
+            o->interrupt_ms = atoi(value);
         else
             usage();
     }
@@ -68,6 +87,21 @@ static void parse(options *o, int argc, char **argv)
     o->config.std_in = (wasi_stream){.kind = WASI_STREAM_FD, .fd = 0};
     o->config.std_out = (wasi_stream){.kind = WASI_STREAM_FD, .fd = 1};
     o->config.std_err = (wasi_stream){.kind = WASI_STREAM_FD, .fd = 2};
+}
+
+static wisp_status run_command(const options *o, wasm_instance *instance, uint32_t *code, wasm_trap *trap,
+                               wisp_report *report)
+{
+    interrupter i = {wasm_instance_store(instance), o->interrupt_ms, 0};
+    os_thread *thread = NULL;
+    if (i.ms) BASE_TRY(os_thread_start(&thread, interrupt, &i, report));
+    wisp_status status = wasi_run_command(instance, code, trap, report);
+    const uint64_t end = os_monotonic_ns();
+    if (thread) os_thread_join(thread);
+    if (status != WISP_E_CANCELLED) return status;
+    fprintf(stderr, "%llu\n", (unsigned long long)(end - i.when) / 1000);
+    *code = INTERRUPTED;
+    return WISP_OK;
 }
 
 static wisp_status run(const options *o, os_map map, uint32_t *code, wasm_trap *trap, wisp_report *report)
@@ -85,7 +119,7 @@ static wisp_status run(const options *o, os_map map, uint32_t *code, wasm_trap *
         status = wasm_instance_new(&instance, store, module, &imports, trap, report);
     }
     if (status == WISP_OK) status = wasm_instance_start(instance, trap, report);
-    if (status == WISP_OK) status = wasi_run_command(instance, code, trap, report);
+    if (status == WISP_OK) status = run_command(o, instance, code, trap, report);
     wasm_store_free(store);
     wasi_context_free(wasi);
     wasm_module_free(module);
