@@ -263,6 +263,29 @@ static void after_the_activation(fixture *f)
     expected = f->memory->data + 65536;
     poke(f->memory->data + 65536);
 }
+static void beside_the_memory(fixture *f) /* just below it, or just above, where nothing else is */
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+    uint8_t *const at[] = {f->memory->data - 4096, f->memory->data + f->memory->reserved};
+    for (unsigned i = 0; i < 2 && !expected; i++) {
+        void *p = mmap(at[i], 4096, PROT_NONE, flags, -1, 0);
+        if (p != MAP_FAILED) expected = p;
+    }
+    if (!expected) expected = os_reserve(4096);
+    (void)wasm_guarded_run(f->store, touch, (void *)(uintptr_t)expected);
+}
+static void inside_the_memory(fixture *f) /* committed: whoever took it away, it is no trap */
+{
+    os_protect(f->memory->data, 4096, OS_NO_ACCESS);
+    expected = f->memory->data + 8;
+    (void)wasm_guarded_run(f->store, touch, f->memory->data + 8);
+}
+static void after_the_activation(fixture *f)
+{
+    if (wasm_guarded_run(f->store, touch, f->memory->data + 65536) != WISP_E_TRAP) _exit(4);
+    expected = f->memory->data + 65536;
+    poke(f->memory->data + 65536);
+}
 static void below_the_memory(fixture *f)
 {
     expected =
@@ -274,8 +297,8 @@ static void below_the_memory(fixture *f)
 static void other_faults_go_where_they_went(void **state)
 {
     (void)state;
-    static const crime crimes[] = {touch_nothing_mapped, ops_elsewhere,    host_in_guard,    memory_of_another_store,
-                                   after_the_activation, below_the_memory, inside_the_memory};
+    static const crime crimes[] = {touch_nothing_mapped, ops_elsewhere,     host_in_guard,    memory_of_another_store,
+                                   after_the_activation, beside_the_memory, inside_the_memory};
     for (unsigned i = 0; i < sizeof crimes / sizeof *crimes; i++) {
         int status = status_of_child(BY_DEFAULT, crimes[i]);
         assert_true(WIFSIGNALED(status));
