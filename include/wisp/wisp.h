@@ -87,6 +87,7 @@ typedef struct wisp_session_options {
     uint64_t device_limit;   /**< device buffers (KV cache, activations), bytes; 0: 3/4 of the machine's memory */
     wisp_session_created created; /**< may be NULL */
     void *created_context;
+    bool interpreter; /**< no native code, even if there is some: the results are the same, and later */
 } wisp_session_options;
 
 WISP_API wisp_status wisp_session_new(wisp_session **session, wisp_capsule *capsule,
@@ -160,6 +161,7 @@ typedef struct wisp_session_stats {
     uint64_t device_bytes;  /**< device buffers in use */
     uint64_t peak_resident; /**< of the process, mapped weights that were touched included */
     unsigned threads;
+    const char *code; /**< what the sandbox's code runs as: "interpreter", "native, made with WISP", … */
 } wisp_session_stats;
 WISP_API void wisp_session_get_stats(const wisp_session *session, wisp_session_stats *stats);
 

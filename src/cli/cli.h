@@ -150,6 +150,7 @@ int cli_inspect_module(const char *path, bool as_json);
 typedef struct cli_session_options {
     uint64_t threads, context;
     unsigned device;
+    bool interpreter;
 } cli_session_options;
 extern cli_session_options cli_session;
 #define CLI_SESSION_OPTIONS                                                                                            \
@@ -158,6 +159,11 @@ extern cli_session_options cli_session;
          "N",      "threads (one a CPU); positions to make room for (the model's, at most 4096)",                      \
          CLI_UINT, &cli_session.context,                                                                               \
          1,        1 << 24,                                                                                            \
+         NULL},                                                                                                        \
+        {0,        "interpreter",                                                                                      \
+         NULL,     "no native code for the sandbox (slower, the same results)",                                        \
+         CLI_FLAG, &cli_session.interpreter,                                                                           \
+         0,        0,                                                                                                  \
          NULL},                                                                                                        \
     {                                                                                                                  \
         0, "device", "cpu|portable", "native kernels, or the capsule's own code (slower)", CLI_CHOICE,                 \

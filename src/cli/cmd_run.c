@@ -102,11 +102,11 @@ static void print_stats(const wisp_session *session, const outcome *o, uint64_t 
     fprintf(
         stderr,
         "start %.1f ms, first text after %llu ms; prompt %u tokens at %.1f/s; text %u tokens at %.1f/s; %u threads; "
-        "seed %llu\nsandbox %s, device %s, peak resident %s (mapped weights included)\n",
+        "seed %llu\nsandbox %s, device %s, peak resident %s (mapped weights included)\ncode: %s\n",
         (double)s.start_ns / 1e6, (unsigned long long)first_ms, o->done.prompt_tokens,
         per_second(o->done.prompt_tokens, o->done.prefill_ns), o->done.completion_tokens,
         per_second(decoded, o->done.decode_ns), s.threads, (unsigned long long)seed, cli_size(s.guest_bytes, guest),
-        cli_size(s.device_bytes, device), cli_size(s.peak_resident, peak));
+        cli_size(s.device_bytes, device), cli_size(s.peak_resident, peak), s.code);
 }
 
 static wisp_status generate(wisp_capsule *capsule, const char *text, size_t size, uint64_t begin_ms,

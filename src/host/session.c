@@ -1,10 +1,12 @@
 /* A session: one instance of the capsule's module, its device and its requests. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "host/host.h"
+#include "host/native.h"
 #include "os/pool.h"
 #include "wasi/wasi.h"
 
@@ -25,6 +27,7 @@ struct wisp_session {
     wasi_context *wasi;
     wasm_store *store;
     wasm_instance *instance;
+    host_native *native;
     wasm_func *alloc, *free, *init, *submit, *step, *next_event, *cancel;
     bool dead; /* trapped or interrupted: the engine's state is unknown */
     int32_t active;
@@ -311,6 +314,28 @@ static wisp_status start_engine(wisp_session *s, const wisp_session_options *opt
     return result == 0 ? WISP_OK : refusal(s, "the engine did not start", report);
 }
 
+static int ascending(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The device's functions may be replaced, whether they are or not: the code is the same. */
+static wisp_status start_native(wisp_session *s, wisp_report *report)
+{
+    const capsule *parsed = &s->capsule->parsed;
+    uint32_t *functions = base_calloc(parsed->intrinsic_count, sizeof *functions);
+    if (!functions) return base_fail(report, WISP_E_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < parsed->intrinsic_count; i++)
+        functions[i] = parsed->intrinsic[i].function;
+    qsort(functions, parsed->intrinsic_count, sizeof *functions, ascending);
+    host_native_options options = {
+        .policy = HOST_NATIVE_BACKGROUND, .replaceable = functions, .replaceable_count = parsed->intrinsic_count};
+    wisp_status status = host_native_attach(&s->native, s->instance, &options, report);
+    base_free(functions);
+    return status;
+}
+
 static wisp_status start(wisp_session *s, const wisp_session_options *options, wisp_report *report)
 {
     wasi_config config = {.args = (const char *const[]){"capsule.wasm"}, .arg_count = 1};
@@ -329,6 +354,7 @@ static wisp_status start(wisp_session *s, const wisp_session_options *options, w
     BASE_TRY(explain_trap(&trap, wasm_instance_new(&s->instance, s->store, s->capsule->module, &imports, &trap, report),
                           report));
     if (options->device == WISP_DEVICE_CPU) BASE_TRY(start_device(s, options, report));
+    if (!options->interpreter) BASE_TRY(start_native(s, report));
     if (options->created) options->created(options->created_context, s);
     BASE_TRY(explain_trap(&trap, wasm_instance_start(s->instance, &trap, report), report));
     BASE_TRY(find_exports(s, report));
@@ -363,6 +389,7 @@ void wisp_session_free(wisp_session *s)
     forget_current(s);
     for (waiting_event *e; (e = take_first(s));)
         base_free(e);
+    host_native_free(s->native);
     wasm_store_free(s->store);
     wasi_context_free(s->wasi);
     tensor_device_free(s->device);
@@ -385,5 +412,6 @@ void wisp_session_get_stats(const wisp_session *s, wisp_session_stats *stats)
         .device_bytes = s->device_budget.used,
         .peak_resident = os_peak_resident_bytes(),
         .threads = s->pool ? os_pool_threads(s->pool) : 1,
+        .code = host_native_state_name(host_native_state(s->native)),
     };
 }

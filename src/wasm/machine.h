@@ -312,6 +312,9 @@ struct wasm_store {
     wasm_tag *tags;
     wasm_func *funcs;
     uint32_t memory_count, table_count, instance_count;
+    void (*_Atomic post)(void *); /* wasm_store_post; what it is given */
+    void *post_context;
+    struct wasm_native_code *native_codes; /* mapped (native_load.c) */
     wasm_memory no_memory;
 };
 

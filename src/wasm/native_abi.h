@@ -18,7 +18,7 @@
 #ifndef WASM_NATIVE_ABI_H
 #define WASM_NATIVE_ABI_H
 #include "wasm/machine.h"
-#include "wasm/native.h"
+#include "wasm/native_code.h"
 
 #define WASM_NATIVE_MAGIC "WISPAOT"
 #define WASM_NATIVE_NO_ENTRY UINT32_MAX

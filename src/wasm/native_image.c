@@ -183,29 +183,23 @@ wisp_status wasm_native_read(wasm_native_code *out, base_span image, wisp_report
     return WISP_OK;
 }
 
-wisp_status wasm_native_fits(const wasm_native_code *code, const wasm_module *m, const wasm_native_options *options,
-                             wisp_report *report)
+wisp_status wasm_native_fits(const wasm_native_code *code, const wasm_native_wanted *wanted, wisp_report *report)
 {
     const wasm_native_header *h = &code->header;
-    uint8_t digest[32];
     if (h->abi != wasm_native_abi())
         return base_fail(report, WISP_E_UNSUPPORTED, "native code: made by another version of WISP");
-    if (options->target ? h->target != options->target : !wasm_native_runs(h->target))
+    if (wanted->target ? h->target != wanted->target : !wasm_native_runs(h->target))
         return base_fail(report, WISP_E_UNSUPPORTED, "native code: made for another CPU (%s)",
                          wasm_native_target_name(h->target));
-    if (h->flags != options->flags)
-        return base_fail(report, WISP_E_UNSUPPORTED, "native code: made with other options");
-    wasm_module_code_digest(m, options->replaceable, options->replaceable_count, digest);
-    if (memcmp(digest, h->module, sizeof digest) != 0 || h->func_count != m->code_count ||
-        h->type_count != m->type_count)
+    if (h->flags != wanted->flags) return base_fail(report, WISP_E_UNSUPPORTED, "native code: made with other options");
+    if (memcmp(wanted->module, h->module, sizeof h->module) != 0)
         return base_fail(report, WISP_E_INPUT, "native code: made of another module");
     return WISP_OK;
 }
 
-wisp_status wasm_native_check(base_span image, const wasm_module *module, const wasm_native_options *options,
-                              wisp_report *report)
+wisp_status wasm_native_check(base_span image, const wasm_native_wanted *wanted, wisp_report *report)
 {
     wasm_native_code code;
     BASE_TRY(wasm_native_read(&code, image, report));
-    return wasm_native_fits(&code, module, options, report);
+    return wasm_native_fits(&code, wanted, report);
 }

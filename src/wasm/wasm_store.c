@@ -5,6 +5,7 @@
 #include "os/os.h"
 #include "wasm/fault.h"
 #include "wasm/native_abi.h"
+#include "wasm/native_load.h"
 
 const wasm_limits wasm_limits_defaults = {
     .memory_pages = 65536,
@@ -81,6 +82,7 @@ void wasm_store_free(wasm_store *store)
     FREE_LIST(wasm_global, store->globals, (void)0)
     FREE_LIST(wasm_tag, store->tags, (void)0)
     FREE_LIST(wasm_func, store->funcs, (void)0)
+    wasm_native_unload(store);
     for (size_t i = 0; i < store->type_count; i += store->subs[i].group_size)
         base_free(store->types[i]);
     wasm_groups_fini(&store->groups);
@@ -129,8 +131,16 @@ uint64_t wasm_store_fuel(const wasm_store *store)
     return store->fuel + (store->limits.fuel && store->ticks > 0 ? (uint64_t)store->ticks : 0);
 }
 
+/* Native code that counts none would run for free: the interpreter goes on instead. */
+static void leave_uncounted_code(wasm_store *store)
+{
+    for (wasm_instance *i = store->instances; i; i = i->next)
+        if (i->native && !(i->native_code->header.flags & WASM_NATIVE_FUEL)) wasm_native_detach(i);
+}
+
 void wasm_store_set_fuel(wasm_store *store, uint64_t fuel)
 {
+    if (fuel) leave_uncounted_code(store);
     store->ticks = 0;
     store->fuel = store->limits.fuel = fuel;
 }
@@ -142,11 +152,25 @@ void wasm_make_due(wasm_store *store)
     store->ticks = 0;
 }
 
+void wasm_store_post(wasm_store *store, void (*fn)(void *), void *context)
+{
+    store->post_context = context;
+    atomic_store(&store->post, fn);
+}
+
+static void run_posted(wasm_store *store)
+{
+    if (WASM_LIKELY(!atomic_load_explicit(&store->post, memory_order_acquire))) return;
+    void (*fn)(void *) = atomic_exchange(&store->post, NULL);
+    if (fn) fn(store->post_context);
+}
+
 /* So few ticks between two looks that an interruption takes effect within milliseconds, however slow the code between
  * two branches (a thousand instructions at most: longer stretches look for themselves). */
 wisp_status wasm_tick(wasm_store *store)
 {
     enum { GRANT = 256 };
+    run_posted(store);
     if (wasm_store_interrupted(store)) return wasm_interrupted(store);
     if (!store->limits.fuel) {
         store->ticks = GRANT;
@@ -403,6 +427,7 @@ static void ring(void *store)
 /* A call from outside. */
 static void begin_call(wasm_store *store)
 {
+    run_posted(store);
     settle_fuel(store);
     store->exceeded = WASM_LIMIT_NONE;
     store->fault_code = NULL;

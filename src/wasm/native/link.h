@@ -14,7 +14,8 @@ typedef struct wasm_link_input {
     uint8_t module[32];              /* wasm_module_code_digest */
 } wasm_link_input;
 
-/* WISP_E_INPUT: an object that is not as it should be; WISP_E_UNSUPPORTED: a section, relocation or symbol that an
+/* The functions of a text section must lie in it in the order of their indices.
+ * WISP_E_INPUT: an object that is not as it should be; WISP_E_UNSUPPORTED: a section, relocation or symbol that an
  * image cannot have; WISP_E_LIMIT: too large for the target's branches. */
 wisp_status wasm_link(base_buffer *image, const wasm_link_input *input, wisp_report *report) WISP_MUST_USE;
 

@@ -1,13 +1,14 @@
-#include "wasm/native_plugin.h"
-
+/* The compiler's one function. */
 #include <string.h>
 
 #include "base/mem.h"
 #include "wasm/native/native_compile.h"
+#include "wasm/native_plugin.h"
 
 static wisp_status compile(wisp_native_request *request, wisp_report *report)
 {
-    if (request->version != WISP_NATIVE_REQUEST || request->abi != wasm_native_abi())
+    if (request->version != WISP_NATIVE_REQUEST ||
+        memcmp(request->build, wasm_native_build(), sizeof request->build) != 0)
         return base_fail(report, WISP_E_UNSUPPORTED, "the native compiler is of another build of WISP");
     wasm_module *module;
     BASE_TRY(wasm_module_new(&module, (base_span){request->module, request->module_size}, NULL, report));

@@ -1,7 +1,7 @@
 /* Native code of a module as its users see it: what it is made for, what names it, putting it to work in an instance.
  * Nothing here needs LLVM; native/ compiles. */
-#ifndef WASM_NATIVE_H
-#define WASM_NATIVE_H
+#ifndef WASM_NATIVE_CODE_H
+#define WASM_NATIVE_CODE_H
 #include "wasm/wasm.h"
 
 enum wasm_native_target {                            /* what `--target` names */
@@ -39,16 +39,23 @@ wisp_status wasm_module_skeleton(base_buffer *out, const wasm_module *module, wi
 /* Of the structs that native code reads, in this build. */
 uint32_t wasm_native_abi_number(void);
 
-/* Checks the image against the module, the options (target: any that this CPU runs, if options->target is 0) and this
- * build, without looking at its code: who made that must be known. WISP_E_INPUT: not an image, or not of this module;
- * WISP_E_UNSUPPORTED: for another CPU, ABI or other options. */
-wisp_status wasm_native_check(base_span image, const wasm_module *module, const wasm_native_options *options,
-                              wisp_report *report) WISP_MUST_USE;
+/* What an image must be for; options->target 0: any that this CPU runs. */
+typedef struct wasm_native_wanted {
+    uint32_t target, flags;
+    uint8_t module[32]; /* wasm_module_code_digest */
+} wasm_native_wanted;
+
+/* Checks the image's header and tables, without looking at its code: who made that must be known. WISP_E_INPUT: not an
+ * image, or not of this module; WISP_E_UNSUPPORTED: for another CPU, ABI or other options. */
+wisp_status wasm_native_check(base_span image, const wasm_native_wanted *wanted, wisp_report *report) WISP_MUST_USE;
 /* Checks the image, copies it into pages of the instance's store, and lets every call made from now on run in it. On a
  * failure (WISP_E_IO: the system refuses executable pages; WISP_E_UNSUPPORTED: the code needs guard pages) the
  * interpreter goes on. The store's thread; also from a host function. */
-wisp_status wasm_native_use(wasm_instance *instance, base_span image, const wasm_native_options *options,
+wisp_status wasm_native_use(wasm_instance *instance, base_span image, const wasm_native_wanted *wanted,
                             wisp_report *report) WISP_MUST_USE;
 bool wasm_native_used(const wasm_instance *instance);
+/* The flags that native code of this instance must have: explicit checks if its memory 0 has no guard pages, fuel if
+ * its store counts it. */
+uint32_t wasm_native_flags_of(const wasm_instance *instance);
 
 #endif
