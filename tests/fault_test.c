@@ -274,25 +274,6 @@ static void beside_the_memory(fixture *f) /* just below it, or just above, where
     if (!expected) expected = os_reserve(4096);
     (void)wasm_guarded_run(f->store, touch, (void *)(uintptr_t)expected);
 }
-static void inside_the_memory(fixture *f) /* committed: whoever took it away, it is no trap */
-{
-    os_protect(f->memory->data, 4096, OS_NO_ACCESS);
-    expected = f->memory->data + 8;
-    (void)wasm_guarded_run(f->store, touch, f->memory->data + 8);
-}
-static void after_the_activation(fixture *f)
-{
-    if (wasm_guarded_run(f->store, touch, f->memory->data + 65536) != WISP_E_TRAP) _exit(4);
-    expected = f->memory->data + 65536;
-    poke(f->memory->data + 65536);
-}
-static void below_the_memory(fixture *f)
-{
-    expected =
-        mmap(f->memory->data - 65536, 65536, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-    if (expected == MAP_FAILED) expected = f->memory->data - 65536;
-    (void)wasm_guarded_run(f->store, touch, (void *)(uintptr_t)expected);
-}
 
 static void other_faults_go_where_they_went(void **state)
 {
