@@ -424,7 +424,7 @@ static bool is_control(uint32_t code)
     return (code <= 0x0f && code != 0x01) || code == TRY_TABLE || code == 0xd5 || code == 0xd6;
 }
 
-static wisp_status validate_control(wasm_validator *v, uint32_t code)
+wisp_status wasm_validate_control(wasm_validator *v, uint32_t code)
 {
     switch (code) {
     case 0x00:
@@ -486,7 +486,7 @@ static wisp_status unsupported_opcode(wasm_decoder *d, uint32_t code)
                      base_offset(&d->r), code);
 }
 
-static wisp_status validate_instruction(wasm_validator *v)
+wisp_status wasm_validate_instruction(wasm_validator *v)
 {
     wasm_decoder *d = v->d;
     uint32_t code;
@@ -494,17 +494,8 @@ static wisp_status validate_instruction(wasm_validator *v)
     const wasm_op_info *op = wasm_op(code);
     if (!op) return unsupported_opcode(d, code);
     if (v->constant && !is_constant(code)) return wasm_decode_fail(d, "constant expression required");
-    if (is_control(code)) return validate_control(v, code);
+    if (is_control(code)) return wasm_validate_control(v, code);
     return op->immediate == WASM_IMM_SPECIAL ? wasm_validate_special(v, code) : wasm_validate_simple(v, op);
-}
-
-static wisp_status validate_code(wasm_validator *v)
-{
-    while (v->control_count) {
-        if (!v->constant) wasm_validate_fast(v);
-        BASE_TRY(validate_instruction(v));
-    }
-    return WISP_OK;
 }
 
 /* ---- locals ---- */
@@ -603,7 +594,9 @@ static wisp_status validate_body(wasm_validator *v, wasm_code *code, const wasm_
     v->first_branch = code->branch = v->d->m->branch_count;
     const wasm_control function = {.opcode = 0, .type = type};
     BASE_TRY(push_control(v, &function));
-    BASE_TRY(validate_code(v));
+    if (!v->constant) BASE_TRY(wasm_validate_code(v));
+    while (v->control_count)
+        BASE_TRY(wasm_validate_instruction(v));
     code->end = v->d->r.at;
     code->operands = (uint32_t)(v->high - v->operands);
     return describe_locals(v, code);

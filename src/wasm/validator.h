@@ -111,7 +111,10 @@ wasm_type wasm_local_type(const wasm_validator *v, uint32_t index);
 /* validate_ops.c: instructions with WASM_IMM_SPECIAL that are not control */
 wisp_status wasm_validate_special(wasm_validator *v, uint32_t code);
 wisp_status wasm_validate_simple(wasm_validator *v, const wasm_op_info *op);
-/* validate_fast.c: goes on as long as instructions are simple and right; leaves the reader at the first other one. */
-void wasm_validate_fast(wasm_validator *v);
+/* validate.c: the instruction at the reader; a control instruction whose opcode has been read */
+wisp_status wasm_validate_instruction(wasm_validator *v);
+wisp_status wasm_validate_control(wasm_validator *v, uint32_t code);
+/* validate_fast.c: a function's instructions, to its end */
+wisp_status wasm_validate_code(wasm_validator *v);
 
 #endif
