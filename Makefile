@@ -1,5 +1,5 @@
 # Thin wrappers: what they run is in tools/ and in meson.build. `make demo` and `make check` set everything up themselves.
-.PHONY: all setup build demo check bench fuzz clean
+.PHONY: all setup build demo check spec bench fuzz clean
 all: build
 
 setup:
@@ -13,6 +13,9 @@ demo: build
 
 check: build
 	@tools/check.sh
+
+spec: build
+	@meson test -C build --suite spec --verbose
 
 bench: build
 	@meson test -C build --benchmark --verbose

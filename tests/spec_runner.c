@@ -1,8 +1,10 @@
-/* Runs the official WebAssembly test suite, converted to JSON (one folder a script): spec_runner [-v] DIRECTORY
- * [SCRIPT…]
+/* Runs the official WebAssembly test suite, converted to JSON (one folder a script):
+ *     spec_runner [-v] [--mode interpreter|native] DIRECTORY [SCRIPT…]
+ *     spec_runner --modes        the modes of this build, one a line
  *
- * Prints what passed, failed and was skipped by proposal, and exits 1 if anything failed. Skipped is what needs a
- * proposal that the machine says it does not support (WISP_E_UNSUPPORTED), and what depends on it. */
+ * Prints what passed, failed and was skipped by proposal and by kind of assertion, and why; exits 1 if anything failed.
+ * Skipped is what needs a proposal that the machine says it does not support (WISP_E_UNSUPPORTED), and what depends on
+ * it. -v: every skip, and every refusal that the suite words otherwise. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,26 @@
 typedef struct tally {
     unsigned passed, failed, skipped;
 } tally;
+
+static void add(tally *to, tally t)
+{
+    to->passed += t.passed;
+    to->failed += t.failed;
+    to->skipped += t.skipped;
+}
+
+static bool is(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+/* Commands, by what they assert. */
+static const char *const kinds[] = {"assert_return",     "assert_trap",           "assert_exhaustion",
+                                    "assert_exception",  "assert_invalid",        "assert_malformed",
+                                    "assert_unlinkable", "assert_uninstantiable", "others"};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+static tally by_kind[KINDS];
+static unsigned same_words, other_words; /* of refusals */
 
 enum { MAX_MODULES = 2000, MAX_NAMES = 200 };
 
@@ -35,9 +57,25 @@ typedef struct script {
     loaded *current; /* of commands that name no module; NULL: it was not supported */
     bool current_failed;
     bool verbose;
-    tally tally;
+    tally tally, *kind;
+    char why[160]; /* the first skip's reason */
     unsigned line;
 } script;
+
+/* ---- ways of running ---- */
+
+typedef enum { INTERPRETER, NATIVE, MODES } run_mode;
+static const char *const mode_names[MODES] = {"interpreter", "native"};
+static const bool mode_built[MODES] = {true, false};
+static run_mode mode = INTERPRETER;
+
+/* Called for every instance before any of its code runs: here it gets the code of the mode. */
+static wisp_status use_mode(wasm_instance *instance, wisp_report *report)
+{
+    (void)instance;
+    if (mode == INTERPRETER) return WISP_OK;
+    return base_fail(report, WISP_E_UNSUPPORTED, "this build has no native code");
+}
 
 /* ---- the host module "spectest" ---- */
 
@@ -100,17 +138,21 @@ static void add_spectest(script *s)
 static void passed(script *s)
 {
     s->tally.passed++;
+    s->kind->passed++;
 }
 
 static void skipped(script *s, const char *why)
 {
     s->tally.skipped++;
+    s->kind->skipped++;
+    if (!s->why[0]) snprintf(s->why, sizeof s->why, "%s", why);
     if (s->verbose) printf("skip %s:%u %s\n", s->name, s->line, why);
 }
 
 static void failed(script *s, const char *what, const char *why)
 {
     s->tally.failed++;
+    s->kind->failed++;
     printf("FAIL %s:%u %s: %s\n", s->name, s->line, what, why);
 }
 
@@ -129,6 +171,7 @@ static wisp_status instantiate(script *s, loaded *l, wasm_trap *trap, wisp_repor
 {
     wasm_imports imports = {&spectest, 1, s->externs, s->extern_count};
     BASE_TRY(wasm_instance_new(&l->instance, s->store, l->module, &imports, trap, report));
+    BASE_TRY(use_mode(l->instance, report));
     return wasm_instance_start(l->instance, trap, report);
 }
 
@@ -199,10 +242,6 @@ static void run_register(script *s, const base_json *command)
 
 /* ---- values ---- */
 
-static bool is(const char *a, const char *b)
-{
-    return strcmp(a, b) == 0;
-}
 static const char *text_of(const base_json *node, const char *key)
 {
     return base_json_str(base_json_get(node, key));
@@ -345,6 +384,13 @@ static void assert_trap(script *s, const base_json *command, const outcome *out)
     passed(s);
 }
 
+static void assert_exception(script *s, const outcome *out)
+{
+    if (out->status == WISP_OK) return failed(s, "assert_exception", "no exception");
+    if (!strstr(out->trap.reason, "exception")) return failed(s, "assert_exception", out->report.text);
+    passed(s);
+}
+
 static void run_action(script *s, const base_json *command, const char *type)
 {
     static outcome out;
@@ -354,13 +400,24 @@ static void run_action(script *s, const base_json *command, const char *type)
         assert_return(s, command, &out);
     else if (is(type, "assert_trap") || is(type, "assert_exhaustion"))
         assert_trap(s, command, &out);
+    else if (is(type, "assert_exception"))
+        assert_exception(s, &out);
     else if (is(type, "action"))
-        out.status == WISP_OK ? (void)0 : failed(s, "action", out.report.text);
+        out.status == WISP_OK ? passed(s) : failed(s, "action", out.report.text);
     else
-        skipped(s, type);
+        failed(s, type, "unknown command");
 }
 
 /* ---- modules that must be refused ---- */
+
+/* Refused it must be; that it is said in the same words is counted, not demanded: one file may be wrong in many ways.
+ */
+static void compare_words(script *s, const char *wanted, const char *got)
+{
+    bool same = strstr(got, wanted) != NULL;
+    *(same ? &same_words : &other_words) += 1;
+    if (!same && s->verbose) printf("words %s:%u \"%s\": %s\n", s->name, s->line, wanted, got);
+}
 
 static void assert_refused(script *s, const base_json *command, const char *type)
 {
@@ -373,10 +430,12 @@ static void assert_refused(script *s, const base_json *command, const char *type
     if (status == WISP_E_UNSUPPORTED) {
         skipped(s, report.text);
     } else if (decoding) {
-        if (status == WISP_OK)
+        if (status == WISP_OK) {
             failed(s, type, wanted);
-        else
+        } else {
             passed(s);
+            compare_words(s, wanted, report.text);
+        }
     } else if (status != WISP_OK) {
         failed(s, type, report.text);
     } else {
@@ -398,6 +457,10 @@ static void run_command(script *s, const base_json *command)
     uint64_t line = 0;
     (void)base_json_uint(base_json_get(command, "line"), &line);
     s->line = (unsigned)line;
+    unsigned kind = 0;
+    while (kind < KINDS - 1 && !is(type, kinds[kind]))
+        kind++;
+    s->kind = &by_kind[kind];
     if (is(type, "module") || is(type, "module_definition"))
         run_module(s, command, type[6] != 0);
     else if (is(type, "module_instance"))
@@ -414,7 +477,7 @@ static void run_command(script *s, const base_json *command)
 
 static tally run_script(const char *folder, const char *name, bool verbose)
 {
-    static script s;
+    static script s; /* too large for the stack */
     char path[2048];
     os_map map;
     base_json_doc *doc;
@@ -438,6 +501,9 @@ static tally run_script(const char *folder, const char *name, bool verbose)
         free((void *)(uintptr_t)s.externs[i].module);
     base_json_free(doc);
     os_unmap(&map);
+    if (s.tally.skipped)
+        printf("%-24s skipped %u of %u: %s\n", name, s.tally.skipped, s.tally.skipped + s.tally.passed + s.tally.failed,
+               s.why);
     return s.tally;
 }
 
@@ -483,13 +549,6 @@ static int compare(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void add(tally *to, tally t)
-{
-    to->passed += t.passed;
-    to->failed += t.failed;
-    to->skipped += t.skipped;
-}
-
 static bool selected(const char *name, char **only, int count)
 {
     for (int i = 0; i < count; i++)
@@ -513,7 +572,6 @@ static void run_folder(const char *folder, const char *name, totals *t)
     if (os_stat(path, &info)) {
         if (!selected(name, t->only, t->only_count)) return;
         tally one = run_script(folder, name, t->verbose);
-        if (one.skipped) printf("%-32s skipped %u of %u\n", name, one.skipped, one.skipped + one.passed + one.failed);
         add(&t->by[proposal_of(name)], one);
         add(&t->all, one);
         return;
@@ -533,17 +591,54 @@ static void run_folder(const char *folder, const char *name, totals *t)
     }
 }
 
+static void print_row(const char *name, tally t)
+{
+    printf("%-22s %8u %8u %8u\n", name, t.passed, t.failed, t.skipped);
+}
+
+static void print_tables(const totals *t)
+{
+    printf("%-22s %8s %8s %8s\n", mode_names[mode], "passed", "failed", "skipped");
+    for (unsigned i = 0; i < PROPOSALS; i++)
+        print_row(proposals[i].proposal, t->by[i]);
+    print_row("all", t->all);
+    printf("\n");
+    for (unsigned i = 0; i < KINDS; i++)
+        print_row(kinds[i], by_kind[i]);
+    printf("refusals in the suite's words: %u of %u\n", same_words, same_words + other_words);
+}
+
+static int list_modes(void)
+{
+    for (unsigned i = 0; i < MODES; i++)
+        if (mode_built[i]) printf("%s\n", mode_names[i]);
+    return 0;
+}
+
+static bool set_mode(const char *name)
+{
+    for (unsigned i = 0; i < MODES; i++)
+        if (is(name, mode_names[i])) mode = i;
+    return is(name, mode_names[mode]) && mode_built[mode];
+}
+
 int main(int argc, char **argv)
 {
-    bool verbose = argc > 1 && is(argv[1], "-v");
-    argc -= verbose, argv += verbose;
-    if (argc < 2) return fprintf(stderr, "usage: spec_runner [-v] DIRECTORY [SCRIPT...]\n"), 2;
-    totals t = {.only = argv + 2, .only_count = argc - 2, .verbose = verbose};
-    run_folder(argv[1], "", &t);
-    printf("%-22s %8s %8s %8s\n", "", "passed", "failed", "skipped");
-    for (unsigned i = 0; i < PROPOSALS; i++)
-        printf("%-22s %8u %8u %8u\n", proposals[i].proposal, t.by[i].passed, t.by[i].failed, t.by[i].skipped);
-    printf("%-22s %8u %8u %8u\n", "all", t.all.passed, t.all.failed, t.all.skipped);
-    if (t.all.passed == 0) printf("no script found in %s\n", argv[1]);
+    totals t = {0};
+    int i = 1;
+    for (; i < argc && argv[i][0] == '-'; i++) {
+        if (is(argv[i], "--modes")) return list_modes();
+        if (is(argv[i], "-v"))
+            t.verbose = true;
+        else if (!is(argv[i], "--mode") || ++i == argc || !set_mode(argv[i]))
+            argc = 0; /* usage */
+    }
+    if (i >= argc)
+        return fprintf(stderr, "usage: spec_runner [-v] [--mode interpreter|native] DIRECTORY [SCRIPT...]\n"), 2;
+    t.only = argv + i + 1;
+    t.only_count = argc - i - 1;
+    run_folder(argv[i], "", &t);
+    print_tables(&t);
+    if (t.all.passed == 0) printf("no script found in %s\n", argv[i]);
     return t.all.failed != 0 || t.all.passed == 0;
 }
