@@ -78,7 +78,8 @@ static wisp_status read_range(wasm_decoder *d, wasm_range *out, bool of_memory)
     if (out->has_max) out->max = out->is64 ? base_read_leb_u64(&d->r) : base_read_leb_u32(&d->r);
     BASE_TRY(wasm_decode_check(d));
     uint64_t most = of_memory ? (out->is64 ? 1ull << 48 : 65536) : (out->is64 ? UINT64_MAX : UINT32_MAX);
-    if (out->min > most || (out->has_max && out->max > most)) return wasm_decode_fail(d, "limits out of range");
+    if (out->min > most || (out->has_max && out->max > most))
+        return wasm_decode_fail(d, "%s size out of range", of_memory ? "memory" : "table");
     if (out->has_max && out->max < out->min)
         return wasm_decode_fail(d, "size minimum must not be greater than maximum");
     return WISP_OK;
@@ -301,6 +302,7 @@ static wisp_status check_export_names(wasm_decoder *d)
 
 static wisp_status decode_exports(wasm_decoder *d)
 {
+    static const char *const names[] = {"function", "table", "memory", "global", "tag"};
     wasm_module *m = d->m;
     uint32_t count;
     BASE_TRY(wasm_read_vector(d, &count, 3, sizeof *m->exports, &m->exports));
@@ -312,7 +314,7 @@ static wisp_status decode_exports(wasm_decoder *d)
         BASE_TRY(wasm_decode_check(d));
         if (kind > WASM_TAG) return wasm_decode_fail(d, "malformed export kind 0x%02x", kind);
         e->kind = kind;
-        if (e->index >= kind_count(m, e->kind)) return wasm_decode_fail(d, "unknown export index %u", e->index);
+        if (e->index >= kind_count(m, e->kind)) return wasm_decode_fail(d, "unknown %s %u", names[kind], e->index);
         if (e->kind == WASM_FUNC) m->declared[e->index] = 1;
     }
     m->export_count = count;

@@ -478,12 +478,13 @@ static bool is_constant(uint32_t code)
            code == 0xfd00c || (code >= 0x6a && code <= 0x6c) || (code >= 0x7c && code <= 0x7e);
 }
 
+/* Opcodes that 3.0 or a proposal has and the machine does not, and those that nothing has. */
 static wisp_status unsupported_opcode(wasm_decoder *d, uint32_t code)
 {
-    bool proposal = code == 0xd3 || code == 0xfb || code == 0xfe; /* garbage collection, threads */
-    if (!proposal) return wasm_decode_fail(d, "illegal opcode 0x%x", code);
-    return base_fail(d->report, WISP_E_UNSUPPORTED, "wasm: byte %zu: opcode 0x%x of a proposal not supported",
-                     base_offset(&d->r), code);
+    if (code != 0xd3 && code != 0xfb && code != 0xfe) return wasm_decode_fail(d, "illegal opcode %x", code);
+    return base_fail(d->report, WISP_E_UNSUPPORTED, "wasm: byte %zu, %s: %s are not supported (opcode 0x%x)",
+                     base_offset(&d->r), d->section,
+                     code == 0xfe ? "threads" : "instructions of the garbage-collected heap", code);
 }
 
 wisp_status wasm_validate_instruction(wasm_validator *v)
