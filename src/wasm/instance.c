@@ -43,6 +43,7 @@ wisp_status wasm_func_new(wasm_func **out, wasm_store *store, const char *signat
     }
     func->fn = fn;
     func->context = context;
+    wasm_func_changed(func);
     func->type_id = id;
     func->type = store->types[id];
     func->store = store;
@@ -260,9 +261,11 @@ static void make_functions(wasm_instance *instance)
         func->type = &m->types[m->funcs[i]];
         func->type_id = instance->type_ids[m->funcs[i]];
         func->index = i;
-        if (i < m->imported_funcs) continue;
-        func->code = &m->codes[i - m->imported_funcs];
-        instance->funcs[i] = func;
+        if (i >= m->imported_funcs) {
+            func->code = &m->codes[i - m->imported_funcs];
+            instance->funcs[i] = func;
+        }
+        wasm_func_changed(func);
     }
 }
 
@@ -408,6 +411,7 @@ wisp_status wasm_instance_replace(wasm_instance *instance, uint32_t func, const 
     f->native_context = NULL;
     f->fn = fn;
     f->context = context;
+    wasm_func_changed(f);
     return WISP_OK;
 }
 

@@ -211,6 +211,7 @@ struct wasm_func {
     const wasm_functype *type;
     uint32_t type_id;                           /* of the store: equal types have equal ids */
     uint32_t index;                             /* in its module */
+    const union wasm_cell *entry;               /* what the interpreter runs: see wasm_func_changed */
     const void *native;                         /* its code (native_abi.h); NULL: none */
     struct wasm_native_context *native_context; /* NULL where native is */
     struct wasm_func *next;                     /* those made by wasm_func_new */
@@ -269,18 +270,22 @@ struct wasm_instance {
     wasm_refs *elems;
     uint64_t *data_sizes; /* 0 once dropped */
     wasm_func *own_funcs;
-    wasm_func constants;                /* the "function" whose frame evaluates constant expressions */
+    wasm_arena arena; /* register code */
     struct wasm_native_context *native; /* NULL: interpreted */
     const struct wasm_native_code *native_code;
     struct wasm_instance *next;
 };
 
+union wasm_cell;
+/* Where a running function returns to. The first record of a run has the interpreter's exit as its code, and the code
+ * pointer of the frame around the run (or NULL) in place of a frame pointer. */
 typedef struct wasm_frame {
-    const wasm_func *func; /* its instance is what runs */
-    const wasm_code *code;
-    wasm_value *fp;    /* parameters and locals; operands follow */
-    const uint8_t *pc; /* where to go on when the callee returns */
-    const wasm_branch *st;
+    const union wasm_cell *pc;
+    char *fp;
+    /* of a frame that a tail call into another instance took over (pc is then wasm_op_reload_return): the true pc, and
+     * the instance whose memory is there */
+    const union wasm_cell *after;
+    wasm_instance *instance;
 } wasm_frame;
 
 struct wasm_store {
@@ -291,8 +296,9 @@ struct wasm_store {
     int64_t ticks; /* calls and backward branches until the next look at interrupt and fuel */
     uint64_t fuel;
     wasm_value *stack, *stack_end, *sp;
-    wasm_frame *frames;
-    uint32_t depth, host_depth;
+    wasm_frame *frames, *frames_end, *top; /* one more than may be used; `top` is the first free one */
+    const union wasm_cell *pc;             /* where the innermost frame is, while something else runs or after it ended */
+    uint32_t host_depth;
     uintptr_t stack_limit;           /* of the native stack, while a call runs: frames below it trap */
     const void *fault_code;          /* with a trap by fault: the interpreter's code pointer, or NULL */
     uintptr_t fault_pc, fault_frame; /* of native code: where it trapped; pc 0 if it was not there */
@@ -316,7 +322,21 @@ struct wasm_store {
     void *post_context;
     struct wasm_native_code *native_codes; /* mapped (native_load.c) */
     wasm_memory no_memory;
+    struct wasm_translator *translator;
+    struct wasm_body **bodies; /* of translated functions, by address if sorted */
+    size_t body_count, body_capacity;
+    bool bodies_sorted;
+    struct wasm_exception *exceptions, *exception; /* all; the one that is on its way, or NULL */
+    uint64_t exception_bytes;
 };
+
+/* core §4.2.14 exception instances. One that no reference was made of ends when it is caught, others with the store. */
+typedef struct wasm_exception {
+    const wasm_tag *tag;
+    struct wasm_exception *next, *previous;
+    bool referenced;
+    wasm_value values[]; /* as many as the tag has parameters */
+} wasm_exception;
 
 #define WASM_TRAPS(X)                                                                                                  \
     X(UNREACHABLE, "unreachable")                                                                                      \
@@ -330,7 +350,8 @@ struct wasm_store {
     X(SIGNATURE, "indirect call type mismatch")                                                                        \
     X(STACK, "call stack exhausted")                                                                                   \
     X(NULL_FUNC, "null function reference")                                                                            \
-    X(NULL_REF, "null reference")
+    X(NULL_REF, "null reference")                                                                                      \
+    X(NULL_EXCEPTION, "null exception reference")
 
 typedef enum wasm_trap_kind {
     WASM_TRAP_NONE,
@@ -355,7 +376,7 @@ wisp_status wasm_trap_raise(wasm_store *store, wasm_trap_kind kind);
 wisp_status wasm_tick(wasm_store *store);
 /* The next TICK calls wasm_tick; no fuel is lost. */
 void wasm_make_due(wasm_store *store);
-void wasm_trap_capture(const wasm_store *store, wasm_trap *trap);
+void wasm_trap_capture(wasm_store *store, wasm_trap *trap); /* interp.c */
 
 /* constant.c: evaluates a constant expression of the instance's module. */
 wisp_status wasm_evaluate(wasm_instance *instance, const wasm_code *code, wasm_value *out);
@@ -380,11 +401,23 @@ static inline bool wasm_inside(uint64_t at, uint64_t n, uint64_t size)
 
 /* wasm_store.c: calls a host function whose arguments lie at v. */
 wisp_status wasm_call_host(wasm_store *store, const wasm_func *func, wasm_instance *caller, wasm_value *v);
-/* A frame for `func` whose arguments lie at `fp`; false: no room. */
-bool wasm_push_frame(wasm_store *store, const wasm_func *func, const wasm_code *code, wasm_value *fp);
 
-/* interp.c: runs the frame on top of the store's until it returns, its results in place of its arguments. On a failure
- * the frames stay, so that wasm_trap_capture sees them. */
-wisp_status wasm_interpret(wasm_store *store);
+/* ---- interp.c ---- */
+
+/* Runs a function of register code, its arguments at `v`, a slot of the store's stack; results there. On a failure
+ * store->pc and store->top say where, for wasm_trap_capture; the caller puts them back. */
+wisp_status wasm_interpret(wasm_store *store, const wasm_func *func, wasm_value *v);
+struct wasm_translator;
+void wasm_translator_free(struct wasm_translator *t); /* translate.c */
+/* After its code, fn or native changed: how it is entered. */
+void wasm_func_changed(wasm_func *func);
+
+/* Exceptions. A status WISP_E_EXCEPTION with store->exception set is on its way to a handler, also through host
+ * functions, which pass the status on. */
+wisp_status wasm_throw(wasm_store *store, const wasm_tag *tag, const wasm_value *values);
+wisp_status wasm_rethrow(wasm_store *store, wasm_exception *exception);
+/* Ends its being on its way: its values to `values` (may be NULL); says whether a reference to it is made. */
+void wasm_exception_take(wasm_store *store, wasm_value *values, bool reference);
+void wasm_exception_free(wasm_store *store, wasm_exception *exception);
 
 #endif

@@ -46,13 +46,7 @@ static wisp_status call_any(wasm_store *store, wasm_native_context *caller, cons
 {
     if (func->native) return wasm_native_call(store, func, v);
     if (!func->code) return wasm_call_host(store, func, caller->instance, v);
-    wasm_value *sp = store->sp;
-    const uint32_t depth = store->depth;
-    if (!wasm_push_frame(store, func, func->code, v)) return wasm_trap_raise(store, WASM_TRAP_STACK);
-    wisp_status status = wasm_interpret(store);
-    if (status == WISP_OK) store->depth = depth;
-    store->sp = sp;
-    return status;
+    return wasm_interpret(store, func, v);
 }
 
 /* The arguments go to the store's stack, where host functions and the interpreter want them. */
@@ -234,6 +228,7 @@ wisp_status wasm_native_attach(wasm_instance *instance, const wasm_native_code *
         if (!func->code) continue; /* replaced */
         func->native = code->base + code->func_offsets[i];
         func->native_context = instance->native;
+        wasm_func_changed(func);
     }
     return WISP_OK;
 }
@@ -244,5 +239,6 @@ void wasm_native_detach(wasm_instance *instance)
         wasm_func *func = &instance->own_funcs[instance->module->imported_funcs + i];
         func->native = NULL;
         func->native_context = NULL;
+        wasm_func_changed(func);
     }
 }

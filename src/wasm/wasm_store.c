@@ -28,7 +28,7 @@ wisp_status wasm_store_new(wasm_store **out, const wasm_limits *limits, wisp_rep
     store->fuel = store->limits.fuel;
     size_t slots = (size_t)(store->limits.stack_bytes / sizeof(wasm_value));
     store->stack = base_alloc_aligned(sizeof(wasm_value), slots * sizeof(wasm_value));
-    store->frames = base_realloc_array(NULL, store->limits.call_depth, sizeof *store->frames);
+    store->frames = base_realloc_array(NULL, (size_t)store->limits.call_depth + 1, sizeof *store->frames);
     store->no_memory.store = store;
     if (!store->stack || !store->frames) {
         wasm_store_free(store);
@@ -36,6 +36,8 @@ wisp_status wasm_store_new(wasm_store **out, const wasm_limits *limits, wisp_rep
     }
     store->sp = store->stack;
     store->stack_end = store->stack + slots;
+    store->top = store->frames;
+    store->frames_end = store->frames + store->limits.call_depth;
     wisp_status status = wasm_store_set_time(store, store->limits.time_ns, report);
     if (status != WISP_OK) {
         wasm_store_free(store);
@@ -59,6 +61,7 @@ static void free_instance(wasm_instance *instance)
     base_free(instance->data_sizes);
     base_free(instance->own_funcs);
     base_free(instance->native);
+    wasm_arena_fini(&instance->arena);
     base_free(instance);
 }
 
@@ -73,6 +76,8 @@ void wasm_store_free(wasm_store *store)
 {
     if (!store) return;
     if (store->watched) os_watchdog_close();
+    while (store->exceptions) /* while their tags' types are there */
+        wasm_exception_free(store, store->exceptions);
     for (wasm_instance *next, *p = store->instances; p; p = next) {
         next = p->next;
         free_instance(p);
@@ -90,6 +95,8 @@ void wasm_store_free(wasm_store *store)
     base_free(store->subs);
     base_free(store->stack);
     base_free(store->frames);
+    wasm_translator_free(store->translator);
+    base_free(store->bodies);
     base_free(store);
 }
 
@@ -271,7 +278,7 @@ bool wasm_store_type_is_slow(const wasm_store *store, uint32_t sub, uint32_t sup
 static wasm_limit stack_limit_met(const wasm_store *store)
 {
     if ((uintptr_t)__builtin_frame_address(0) < store->stack_limit) return WASM_LIMIT_NATIVE_STACK;
-    return store->depth >= store->limits.call_depth ? WASM_LIMIT_CALL_DEPTH : WASM_LIMIT_VALUE_STACK;
+    return (uint32_t)(store->top - store->frames) >= store->limits.call_depth ? WASM_LIMIT_CALL_DEPTH : WASM_LIMIT_VALUE_STACK;
 }
 
 wisp_status wasm_trap_raise(wasm_store *store, wasm_trap_kind kind)
@@ -284,24 +291,6 @@ wisp_status wasm_trap_raise(wasm_store *store, wasm_trap_kind kind)
     snprintf(store->reason, sizeof store->reason, "%s", texts[kind]);
     store->exceeded = kind == WASM_TRAP_STACK ? stack_limit_met(store) : WASM_LIMIT_NONE;
     return WISP_E_TRAP;
-}
-
-void wasm_trap_capture(const wasm_store *store, wasm_trap *trap)
-{
-    memcpy(trap->reason, store->reason, sizeof trap->reason);
-    trap->exit_code = store->exit_code;
-    trap->limit = store->exceeded;
-    trap->depth = store->depth;
-    trap->frame_count = 0;
-    for (uint32_t i = store->depth; i-- && trap->frame_count < WASM_TRAP_FRAMES;) {
-        const wasm_frame *frame = &store->frames[i];
-        const wasm_module *m = frame->func->instance->module;
-        trap->frames[trap->frame_count++] = (wasm_trap_frame){
-            .func = frame->func->index,
-            .offset = (uint64_t)(frame->pc - m->bytes.data),
-            .name = wasm_module_func_name(m, frame->func->index),
-        };
-    }
 }
 
 wisp_status wasm_host_fail(wasm_instance *caller, wisp_status status, const char *format, ...)
@@ -320,16 +309,6 @@ wisp_status wasm_host_exit(wasm_instance *caller, uint32_t code)
 }
 
 /* ---- calls ---- */
-
-bool wasm_push_frame(wasm_store *store, const wasm_func *func, const wasm_code *code, wasm_value *fp)
-{
-    size_t slots = (size_t)code->params + code->locals + code->operands;
-    if (store->depth >= store->limits.call_depth || slots > (size_t)(store->stack_end - fp)) return false;
-    if (code->locals) memset(fp + code->params, 0, code->locals * sizeof *fp);
-    store->frames[store->depth++] = (wasm_frame){
-        .func = func, .code = code, .fp = fp, .pc = code->start, .st = func->instance->module->branches + code->branch};
-    return true;
-}
 
 /* The slot of an i32 is zero-extended; a host function may have written only its half. */
 static void normalize(const wasm_type *types, uint32_t count, wasm_value *v)
@@ -359,16 +338,13 @@ wisp_status wasm_call_host(wasm_store *store, const wasm_func *func, wasm_instan
 
 typedef struct call {
     const wasm_func *func;
-    const wasm_code *code;
     wasm_value *v;
 } call;
 
 static wisp_status enter(wasm_store *store, void *arg)
 {
     const call *c = arg;
-    if (c->func->native) return wasm_native_call(store, c->func, c->v);
-    return wasm_push_frame(store, c->func, c->code, c->v) ? wasm_interpret(store)
-                                                          : wasm_trap_raise(store, WASM_TRAP_STACK);
+    return c->func->native ? wasm_native_call(store, c->func, c->v) : wasm_interpret(store, c->func, c->v);
 }
 
 /* How far down the native stack may grow. What is kept back is for host functions, which make no check, and for signal
@@ -385,9 +361,10 @@ static uintptr_t stack_limit(const wasm_store *store)
 }
 
 /* Runs `func` with its arguments at v; on return the results are there. Stack and frames are as before either way. */
-static wisp_status run(wasm_store *store, const wasm_func *func, const wasm_code *code, wasm_value *v, wasm_trap *trap)
+static wisp_status run(wasm_store *store, wasm_func *func, wasm_value *v, wasm_trap *trap)
 {
-    const uint32_t depth = store->depth;
+    wasm_frame *const top = store->top;
+    const union wasm_cell *const pc = store->pc;
     wasm_value *const sp = store->sp;
     wisp_status status;
     if (!store->host_depth) store->stack_limit = stack_limit(store);
@@ -398,18 +375,19 @@ static wisp_status run(wasm_store *store, const wasm_func *func, const wasm_code
         status = wasm_trap_raise(store, WASM_TRAP_STACK);
     } else if (wasm_store_interrupted(store)) {
         status = wasm_interrupted(store);
-    } else if (code) {
-        call c = {func, code, v};
+    } else if (func->code) {
+        call c = {func, v};
         store->host_depth++;
         status = wasm_guarded_run(store, enter, &c);
         store->host_depth--;
     } else {
         store->host_depth++;
-        status = wasm_call_host(store, func, func->instance, v);
+        status = func->code ? wasm_interpret(store, func, v) : wasm_call_host(store, func, func->instance, v);
         store->host_depth--;
     }
     if (status != WISP_OK && trap) wasm_trap_capture(store, trap);
-    store->depth = depth;
+    store->top = top;
+    store->pc = pc;
     store->sp = sp;
     return status;
 }
@@ -480,7 +458,7 @@ wisp_status wasm_call(wasm_func *func, const wasm_value *args, size_t arg_count,
     normalize(type->params, type->param_count, v);
     const bool outermost = !store->host_depth;
     if (outermost) begin_call(store);
-    status = run(store, func, func->code, v, trap);
+    status = run(store, func, v, trap);
     if (outermost) end_call(store);
     if (status == WISP_OK && result_count) memcpy(results, v, result_count * sizeof *v);
     return report_failure(store, status, report);

@@ -1,0 +1,258 @@
+/* The operations that opcodes.def defines by an expression, in all their forms, and the tables that the translator picks
+ * them from. */
+#include "wasm/opbody.h"
+
+/* ---- arithmetic ---- */
+
+#define PAIR(name, r, words, ...)                                                                                      \
+    OP(name##_to_acc)                                                                                                  \
+    {                                                                                                                  \
+        __VA_ARGS__;                                                                                                   \
+        NEXT(words);                                                                                                   \
+    }                                                                                                                  \
+    OP(name##_to_slot)                                                                                                 \
+    {                                                                                                                  \
+        __VA_ARGS__;                                                                                                   \
+        PUT_##r(words);                                                                                                \
+        NEXT((words) + 1);                                                                                             \
+    }
+#define UN(name, ta, r, check, value)                                                                                  \
+    PAIR(name##_S, r, 1, const TYPE_##ta a = S_##ta(0); check SET_##r(value))                                          \
+    PAIR(name##_A, r, 0, const TYPE_##ta a = A_##ta; check SET_##r(value))
+#define BIN_FORM(name, form, ta, from_a, tb, from_b, r, words, check, value)                                           \
+    PAIR(name##_##form, r, words, const TYPE_##ta a = from_a; const TYPE_##tb b = from_b; check SET_##r(value))
+#define BIN(name, ta, tb, r, check, value)                                                                             \
+    BIN_FORM(name, SS, ta, S_##ta(0), tb, S_##tb(1), r, 2, check, value)                                               \
+    BIN_FORM(name, AS, ta, A_##ta, tb, S_##tb(0), r, 1, check, value)                                                  \
+    BIN_FORM(name, SA, ta, S_##ta(0), tb, A_##tb, r, 1, check, value)                                                  \
+    CONSTANT_FORMS_##tb(name, ta, tb, r, check, value)
+#define CONSTANT_FORMS(name, ta, tb, r, check, value)                                                                  \
+    BIN_FORM(name, SC, ta, S_##ta(0), tb, C_##tb(1), r, 1 + CWORDS_##tb, check, value)                                 \
+    BIN_FORM(name, AC, ta, A_##ta, tb, C_##tb(0), r, CWORDS_##tb, check, value)
+#define CONSTANT_FORMS_i CONSTANT_FORMS
+#define CONSTANT_FORMS_I CONSTANT_FORMS
+#define CONSTANT_FORMS_f CONSTANT_FORMS
+#define CONSTANT_FORMS_F CONSTANT_FORMS
+#define CONSTANT_FORMS_fbits CONSTANT_FORMS
+#define CONSTANT_FORMS_Fbits CONSTANT_FORMS
+#define CONSTANT_FORMS_v(name, ta, tb, r, check, value)
+#define TRI_FORM(name, form, from_a, from_b, from_c, words, value)                                                     \
+    PAIR(name##_##form, v, words, const v128 a = from_a, b = from_b, c = from_c; SET_v(value))
+
+/* ---- memory 0, guarded ---- */
+
+#define ADDRESS_S(offset) (mem + ((uint64_t)S_i(0) + W(offset)))
+#define ADDRESS_A(offset) (mem + ((uint64_t)A_i + W(offset)))
+#define ADDRESS_K(offset) (mem + W(offset))
+#define ADDRESS_X(offset) (mem + ((uint64_t)(uint32_t)(S_i(0) + (S_i(1) << W(2))) + W(offset)))
+#define LOAD_FORM(name, form, words, r, type, value)                                                                   \
+    PAIR(                                                                                                              \
+        name##_##form, r, words, type m; memcpy(&m, ADDRESS_##form((words)-1), sizeof m); ACCESSED; SET_##r(value))
+#define STORE_FORM(name, form, address, words, ta, from, type, value)                                                  \
+    OP(name##_##form)                                                                                                  \
+    {                                                                                                                  \
+        const TYPE_##ta a = from;                                                                                      \
+        const type m = (value);                                                                                        \
+        memcpy(address, &m, sizeof m);                                                                                 \
+        ACCESSED;                                                                                                      \
+        NEXT(words);                                                                                                   \
+    }
+
+/* ---- any memory, checked: operands …, memory (64 bits), offset (64 bits) ---- */
+
+/* NULL: out of bounds. `at` is an address of 32 bits, zero-extended, or of 64. */
+static inline uint8_t *checked_address(const uint32_t *words, uint64_t at, unsigned size)
+{
+    const wasm_memory *memory;
+    uint64_t offset;
+    memcpy(&memory, words, sizeof memory);
+    memcpy(&offset, words + 2, sizeof offset);
+    if (WASM_UNLIKELY(__builtin_add_overflow(at, offset, &at) || !wasm_inside(at, size, memory->size))) return NULL;
+    return memory->data + at;
+}
+#define CHECKED(p, words, at, size)                                                                                    \
+    uint8_t *p = checked_address(&W(words), at, size);                                                                 \
+    TRAP_IF(!p, MEMORY)
+#define CHECKED_LOAD(name, form, words, at, r, type, value)                                                            \
+    PAIR(                                                                                                              \
+        name##_checked_##form, r, (words) + 4, CHECKED(p, words, at, sizeof(type)) type m;                             \
+        memcpy(&m, p, sizeof m); SET_##r(value))
+#define CHECKED_STORE(name, form, words, at, ta, from, type, value)                                                    \
+    OP(name##_checked_##form)                                                                                          \
+    {                                                                                                                  \
+        const TYPE_##ta a = from;                                                                                      \
+        const type m = (value);                                                                                        \
+        CHECKED(p, words, at, sizeof m)                                                                                \
+        memcpy(p, &m, sizeof m);                                                                                       \
+        NEXT((words) + 4);                                                                                             \
+    }
+
+/* ---- the list ---- */
+
+#define WASM_UN(code, name, text, a, r, value) UN(name, a, r, , value)
+#define WASM_UN_TRAP(code, name, text, a, r, check, value) UN(name, a, r, check, value)
+#define WASM_BIN(code, name, text, a, b, r, value) BIN(name, a, b, r, , value)
+#define WASM_BIN_TRAP(code, name, text, a, b, r, check, value) BIN(name, a, b, r, check, value)
+#define WASM_TRI(code, name, text, ta, tb, tc, r, value)                                                               \
+    TRI_FORM(name, SSS, S_v(0), S_v(1), S_v(2), 3, value)                                                              \
+    TRI_FORM(name, ASS, A_v, S_v(0), S_v(1), 2, value)                                                                 \
+    TRI_FORM(name, SAS, S_v(0), A_v, S_v(1), 2, value)                                                                 \
+    TRI_FORM(name, SSA, S_v(0), S_v(1), A_v, 2, value)
+#define WASM_LOAD(code, name, text, r, align, type, value)                                                             \
+    LOAD_FORM(name, S, 2, r, type, value)                                                                              \
+    LOAD_FORM(name, A, 1, r, type, value)                                                                              \
+    LOAD_FORM(name, K, 1, r, type, value)                                                                              \
+    LOAD_FORM(name, X, 4, r, type, value)                                                                              \
+    CHECKED_LOAD(name, S, 1, S_I(0), r, type, value)                                                                   \
+    CHECKED_LOAD(name, A, 0, A, r, type, value)
+#define STORE_CONSTANT_FORMS(name, ta, type, value)                                                                    \
+    STORE_FORM(name, SC, ADDRESS_S(1), 2 + CWORDS_##ta, ta, C_##ta(2), type, value)                                    \
+    STORE_FORM(name, AC, ADDRESS_A(0), 1 + CWORDS_##ta, ta, C_##ta(1), type, value)                                    \
+    STORE_FORM(name, KC, ADDRESS_K(0), 1 + CWORDS_##ta, ta, C_##ta(1), type, value)
+#define STORE_CONSTANT_FORMS_i STORE_CONSTANT_FORMS
+#define STORE_CONSTANT_FORMS_I STORE_CONSTANT_FORMS
+#define STORE_CONSTANT_FORMS_fbits STORE_CONSTANT_FORMS
+#define STORE_CONSTANT_FORMS_Fbits STORE_CONSTANT_FORMS
+#define STORE_CONSTANT_FORMS_v(name, ta, type, value)
+#define WASM_STORE(code, name, text, ta, align, type, value)                                                           \
+    STORE_FORM(name, SS, ADDRESS_S(1), 3, ta, S_##ta(2), type, value)                                                  \
+    STORE_FORM(name, SA, ADDRESS_S(1), 2, ta, A_##ta, type, value)                                                     \
+    STORE_FORM(name, AS, ADDRESS_A(0), 2, ta, S_##ta(1), type, value)                                                  \
+    STORE_FORM(name, KS, ADDRESS_K(0), 2, ta, S_##ta(1), type, value)                                                  \
+    STORE_FORM(name, KA, ADDRESS_K(0), 1, ta, A_##ta, type, value)                                                     \
+    STORE_FORM(name, XS, ADDRESS_X(3), 5, ta, S_##ta(4), type, value)                                                  \
+    STORE_FORM(name, XA, ADDRESS_X(3), 4, ta, A_##ta, type, value)                                                     \
+    STORE_FORM(name, AA, ADDRESS_A(0), 1, ta, A_##ta, type, value)                                                     \
+    STORE_CONSTANT_FORMS_##ta(name, ta, type, value)                                                                   \
+    CHECKED_STORE(name, SS, 2, S_I(0), ta, S_##ta(1), type, value)                                                     \
+    CHECKED_STORE(name, SA, 1, S_I(0), ta, A_##ta, type, value)                                                        \
+    CHECKED_STORE(name, AS, 1, A, ta, S_##ta(0), type, value)                                                          \
+    CHECKED_STORE(name, AA, 0, A, ta, A_##ta, type, value)
+#define WASM_EXTRACT(code, name, text, lanes, r, value)                                                                \
+    PAIR(name##_S, r, 2, const v128 a = S_v(0); const unsigned k = W(1) & (lanes - 1); SET_##r(value))                 \
+    PAIR(name##_A, r, 1, const v128 a = v; const unsigned k = W(0) & (lanes - 1); SET_##r(value))
+#define REPLACE_FORM(name, form, vector, tb, from, words, lanes, type)                                                 \
+    PAIR(                                                                                                              \
+        name##_##form, v, words, type a = (type)(vector);                                                              \
+        a[W((words)-1) & (lanes - 1)] = (__typeof__(a[0]))(from); SET_v(a))
+#define WASM_REPLACE(code, name, text, lanes, tb, type)                                                                \
+    REPLACE_FORM(name, SS, S_v(0), tb, S_##tb(1), 3, lanes, type)                                                      \
+    REPLACE_FORM(name, AS, v, tb, S_##tb(0), 2, lanes, type)                                                           \
+    REPLACE_FORM(name, SA, S_v(0), tb, A_##tb, 2, lanes, type)
+/* address and vector in slots, lane, memory, offset */
+#define WASM_LOAD_LANE(code, name, text, align, type)                                                                  \
+    PAIR(                                                                                                              \
+        name##_SS, v, 7, type a = (type)S_v(1); CHECKED(p, 3, S_I(0), 1u << align) __typeof__(((type){0})[0]) m;       \
+        memcpy(&m, p, sizeof m); a[W(2) & ((16 >> align) - 1)] = m; SET_v(a))
+#define WASM_STORE_LANE(code, name, text, align, type)                                                                 \
+    OP(name##_SS)                                                                                                      \
+    {                                                                                                                  \
+        const type a = (type)S_v(1);                                                                                   \
+        CHECKED(p, 3, S_I(0), 1u << align)                                                                             \
+        const __typeof__(((type){0})[0]) m = a[W(2) & ((16 >> align) - 1)];                                            \
+        memcpy(p, &m, sizeof m);                                                                                       \
+        NEXT(7);                                                                                                       \
+    }
+#define WASM_OP(code, name, text, imm, signature)
+#define WASM_LOCAL_OP(code, name, text, imm, signature)
+#include "wasm/opcodes.def"
+
+/* ---- tables ---- */
+
+#define ENTRY(name, form) [WASM_FORM_##form] = {name##_##form##_to_acc, name##_##form##_to_slot}
+
+#define CONSTANT_ENTRIES(name) ENTRY(name, SC), ENTRY(name, AC),
+#define CONSTANT_ENTRIES_i CONSTANT_ENTRIES
+#define CONSTANT_ENTRIES_I CONSTANT_ENTRIES
+#define CONSTANT_ENTRIES_f CONSTANT_ENTRIES
+#define CONSTANT_ENTRIES_F CONSTANT_ENTRIES
+#define CONSTANT_ENTRIES_fbits CONSTANT_ENTRIES
+#define CONSTANT_ENTRIES_Fbits CONSTANT_ENTRIES
+#define CONSTANT_ENTRIES_v(name)
+#define UN_LINE(code, name) [WASM_OP_SLOT(code)] = {ENTRY(name, S), ENTRY(name, A)},
+#define BIN_LINE(code, name, tb)                                                                                       \
+    [WASM_OP_SLOT(code)] = {ENTRY(name, SS), ENTRY(name, AS), ENTRY(name, SA), CONSTANT_ENTRIES_##tb(name)},
+#define LOAD_ENTRY(name, form) [WASM_LOAD_##form] = {name##_##form##_to_acc, name##_##form##_to_slot}
+
+const wasm_op_pair wasm_ops[WASM_OP_SLOTS][WASM_FORMS] = {
+#define WASM_UN(code, name, text, a, r, value) UN_LINE(code, name)
+#define WASM_UN_TRAP(code, name, text, a, r, check, value) UN_LINE(code, name)
+#define WASM_BIN(code, name, text, a, b, r, value) BIN_LINE(code, name, b)
+#define WASM_BIN_TRAP(code, name, text, a, b, r, check, value) BIN_LINE(code, name, b)
+#define WASM_TRI(code, name, text, a, b, c, r, value)                                                                  \
+    [WASM_OP_SLOT(code)] = {ENTRY(name, SSS), ENTRY(name, ASS), ENTRY(name, SAS), ENTRY(name, SSA)},
+#define WASM_LOAD(code, name, text, r, align, type, value)                                                             \
+    [WASM_OP_SLOT(code)] = {LOAD_ENTRY(name, S), LOAD_ENTRY(name, A), LOAD_ENTRY(name, K), LOAD_ENTRY(name, X)},
+#define WASM_STORE(code, name, text, a, align, type, value)
+#define WASM_EXTRACT(code, name, text, lanes, r, value) UN_LINE(code, name)
+#define WASM_REPLACE(code, name, text, lanes, a, type)                                                                 \
+    [WASM_OP_SLOT(code)] = {ENTRY(name, SS), ENTRY(name, AS), ENTRY(name, SA)},
+#define WASM_LOAD_LANE(code, name, text, align, type) [WASM_OP_SLOT(code)] = {ENTRY(name, SS)},
+#define WASM_STORE_LANE(code, name, text, align, type) [WASM_OP_SLOT(code)] = {[WASM_FORM_SS] = {name##_SS}},
+#define WASM_OP(code, name, text, imm, signature)
+#define WASM_LOCAL_OP(code, name, text, imm, signature)
+#include "wasm/opcodes.def"
+};
+
+#define NOTHING(...)
+#define STORE_ENTRY(name, form) [WASM_STORE_##form] = name##_##form
+#define STORE_CONSTANT_ENTRIES(name) STORE_ENTRY(name, SC), STORE_ENTRY(name, AC), STORE_ENTRY(name, KC)
+#define STORE_CONSTANT_ENTRIES_i STORE_CONSTANT_ENTRIES
+#define STORE_CONSTANT_ENTRIES_I STORE_CONSTANT_ENTRIES
+#define STORE_CONSTANT_ENTRIES_fbits STORE_CONSTANT_ENTRIES
+#define STORE_CONSTANT_ENTRIES_Fbits STORE_CONSTANT_ENTRIES
+#define STORE_CONSTANT_ENTRIES_v(name)
+#define WASM_UN NOTHING
+#define WASM_UN_TRAP NOTHING
+#define WASM_BIN NOTHING
+#define WASM_BIN_TRAP NOTHING
+#define WASM_TRI NOTHING
+#define WASM_EXTRACT NOTHING
+#define WASM_REPLACE NOTHING
+#define WASM_LOAD_LANE NOTHING
+#define WASM_STORE_LANE NOTHING
+#define WASM_OP NOTHING
+#define WASM_LOCAL_OP NOTHING
+#define WASM_LOAD NOTHING
+#define WASM_STORE(code, name, text, a, align, type, value)                                                            \
+    [WASM_OP_SLOT(code)] = {STORE_ENTRY(name, SS), STORE_ENTRY(name, SA), STORE_ENTRY(name, AS),                       \
+                            STORE_ENTRY(name, KS), STORE_ENTRY(name, KA), STORE_ENTRY(name, XS),                       \
+                            STORE_ENTRY(name, XA), STORE_ENTRY(name, AA), STORE_CONSTANT_ENTRIES_##a(name)},
+const wasm_op_fn wasm_store_ops[WASM_OP_SLOTS][WASM_STORE_FORMS] = {
+#include "wasm/opcodes.def"
+};
+#define WASM_UN NOTHING
+#define WASM_UN_TRAP NOTHING
+#define WASM_BIN NOTHING
+#define WASM_BIN_TRAP NOTHING
+#define WASM_TRI NOTHING
+#define WASM_EXTRACT NOTHING
+#define WASM_REPLACE NOTHING
+#define WASM_LOAD_LANE NOTHING
+#define WASM_STORE_LANE NOTHING
+#define WASM_OP NOTHING
+#define WASM_LOCAL_OP NOTHING
+#define WASM_LOAD NOTHING
+#define WASM_STORE(code, name, text, a, align, type, value)                                                            \
+    [WASM_OP_SLOT(code)] = {name##_checked_SS, name##_checked_SA, name##_checked_AS, name##_checked_AA},
+const wasm_op_fn wasm_checked_store_ops[WASM_OP_SLOTS][4] = {
+#include "wasm/opcodes.def"
+};
+#define WASM_UN NOTHING
+#define WASM_UN_TRAP NOTHING
+#define WASM_BIN NOTHING
+#define WASM_BIN_TRAP NOTHING
+#define WASM_TRI NOTHING
+#define WASM_EXTRACT NOTHING
+#define WASM_REPLACE NOTHING
+#define WASM_LOAD_LANE NOTHING
+#define WASM_STORE_LANE NOTHING
+#define WASM_OP NOTHING
+#define WASM_LOCAL_OP NOTHING
+#define WASM_STORE NOTHING
+#define WASM_LOAD(code, name, text, r, align, type, value)                                                             \
+    [WASM_OP_SLOT(code)] = {{name##_checked_S_to_acc, name##_checked_S_to_slot},                                       \
+                            {name##_checked_A_to_acc, name##_checked_A_to_slot}},
+const wasm_op_pair wasm_checked_load_ops[WASM_OP_SLOTS][2] = {
+#include "wasm/opcodes.def"
+};

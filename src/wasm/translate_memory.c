@@ -1,0 +1,276 @@
+/* Loads and stores, and what works on memories and tables as a whole. */
+#include "wasm/translate.h"
+
+static bool constant_fits(const operand *o)
+{
+    return o->cls != WASM_CLASS_v && (o->cls != WASM_CLASS_I || !o->wide || (int64_t)o->bits == (int32_t)o->bits);
+}
+
+static void put_value(insn *i, const operand *o)
+{
+    if (o->kind == FROM_SLOT)
+        wasm_word(i, o->slot);
+    else if (o->kind == FROM_CONSTANT && o->cls == WASM_CLASS_F)
+        wasm_words64(i, o->bits);
+    else if (o->kind == FROM_CONSTANT)
+        wasm_word(i, (uint32_t)o->bits);
+}
+
+/* A constant address that fits into the offset with it. */
+static bool is_absolute(const operand *address, uint64_t offset)
+{
+    return address->kind == FROM_CONSTANT && address->bits + offset <= UINT32_MAX;
+}
+
+/* ---- memory 0 behind guard pages ---- */
+
+static void load(translator *t, const wasm_instr *instr, uint8_t kind)
+{
+    const uint32_t code = WASM_OP_SLOT(instr->code);
+    operand a = wasm_pop_operand(t);
+    if (t->failed) return;
+    insn i = wasm_insn_new(t, NULL);
+    uint64_t offset = instr->offset;
+    unsigned form = WASM_LOAD_S;
+    if (is_absolute(&a, offset)) {
+        form = WASM_LOAD_K;
+        offset += a.bits;
+    } else {
+        if (a.kind == FROM_CONSTANT) wasm_into_slot(t, &a);
+        if (a.kind == FROM_ACC)
+            form = WASM_LOAD_A;
+        else
+            wasm_word(&i, a.slot);
+    }
+    i.ops = &wasm_ops[code][form];
+    i.shape = SHAPE_LOAD;
+    i.code = (uint16_t)code;
+    i.a = a;
+    wasm_word(&i, (uint32_t)offset);
+    wasm_push_result(t, &i, kind);
+}
+
+static const uint8_t store_forms[3][3] = {
+    /* address, value: slot, accumulator, constant */
+    [FROM_SLOT] = {WASM_STORE_SS, WASM_STORE_SA, WASM_STORE_SC},
+    [FROM_ACC] = {WASM_STORE_AS, WASM_STORE_AA, WASM_STORE_AC},
+    [FROM_CONSTANT] = {WASM_STORE_KS, WASM_STORE_KA, WASM_STORE_KC},
+};
+
+static void store(translator *t, const wasm_instr *instr)
+{
+    const uint32_t code = WASM_OP_SLOT(instr->code);
+    operand value = wasm_pop_operand(t), a = wasm_pop_operand(t);
+    if (t->failed) return;
+    uint64_t offset = instr->offset;
+    if (is_absolute(&a, offset))
+        offset += a.bits;
+    else if (a.kind == FROM_CONSTANT)
+        wasm_into_slot(t, &a);
+    if (value.kind == FROM_CONSTANT && !constant_fits(&value)) wasm_into_slot(t, &value);
+    if (a.kind == FROM_ACC && value.kind == FROM_ACC && a.cls == value.cls) {
+        if (a.slot != NO_SLOT)
+            a.kind = FROM_SLOT;
+        else
+            wasm_into_slot(t, &value);
+    }
+    insn i = wasm_insn_new(t, wasm_store_ops[code][store_forms[a.kind][value.kind]]);
+    if (a.kind == FROM_SLOT) wasm_word(&i, a.slot);
+    wasm_word(&i, (uint32_t)offset);
+    put_value(&i, &value);
+    wasm_add(t, &i);
+}
+
+/* ---- any memory, checked ---- */
+
+static void put_memory(translator *t, insn *i, const wasm_instr *instr)
+{
+    wasm_words_ptr(i, t->instance->memories[instr->index]);
+    wasm_words64(i, instr->offset);
+}
+
+static void load_checked(translator *t, const wasm_instr *instr, uint8_t kind)
+{
+    operand a = wasm_pop_operand(t);
+    if (t->failed) return;
+    if (a.kind == FROM_CONSTANT) wasm_into_slot(t, &a);
+    insn i = wasm_insn_new(t, NULL);
+    i.ops = &wasm_checked_load_ops[WASM_OP_SLOT(instr->code)][a.kind == FROM_ACC];
+    if (a.kind == FROM_SLOT) wasm_word(&i, a.slot);
+    put_memory(t, &i, instr);
+    wasm_push_result(t, &i, kind);
+}
+
+static void store_checked(translator *t, const wasm_instr *instr)
+{
+    operand value = wasm_pop_operand(t), a = wasm_pop_operand(t);
+    if (t->failed) return;
+    if (a.kind == FROM_CONSTANT) wasm_into_slot(t, &a);
+    if (value.kind == FROM_CONSTANT) wasm_into_slot(t, &value);
+    if (a.kind == FROM_ACC && value.kind == FROM_ACC && a.cls == value.cls) {
+        if (a.slot != NO_SLOT)
+            a.kind = FROM_SLOT;
+        else
+            wasm_into_slot(t, &value);
+    }
+    const unsigned form = (a.kind == FROM_ACC ? 2u : 0u) + (value.kind == FROM_ACC);
+    insn i = wasm_insn_new(t, wasm_checked_store_ops[WASM_OP_SLOT(instr->code)][form]);
+    if (a.kind == FROM_SLOT) wasm_word(&i, a.slot);
+    if (value.kind == FROM_SLOT) wasm_word(&i, value.slot);
+    put_memory(t, &i, instr);
+    wasm_add(t, &i);
+}
+
+static void access_lane(translator *t, const wasm_instr *instr, bool loads)
+{
+    operand vector = wasm_pop_operand(t), a = wasm_pop_operand(t);
+    if (t->failed) return;
+    wasm_into_slot(t, &vector);
+    wasm_into_slot(t, &a);
+    insn i = wasm_insn_new(t, NULL);
+    const wasm_op_pair *ops = &wasm_ops[WASM_OP_SLOT(instr->code)][WASM_FORM_SS];
+    wasm_word(&i, a.slot);
+    wasm_word(&i, vector.slot);
+    wasm_word(&i, instr->lane);
+    put_memory(t, &i, instr);
+    if (loads) {
+        i.ops = ops;
+        wasm_push_result(t, &i, WASM_CLASS_v);
+    } else {
+        i.fn = (*ops)[WASM_TO_ACC];
+        wasm_add(t, &i);
+    }
+}
+
+static uint8_t letter_kind(char letter)
+{
+    switch (letter) {
+    case 'i':
+        return WASM_CLASS_I;
+    case 'f':
+        return WASM_CLASS_f;
+    case 'F':
+        return WASM_CLASS_F;
+    case 'v':
+        return WASM_CLASS_v;
+    default:
+        return WASM_CLASS_I | KIND_WIDE;
+    }
+}
+
+void wasm_translate_access(translator *t, const wasm_instr *i, const wasm_op_info *op)
+{
+    const bool guarded = i->index == 0 && t->guarded;
+    const bool loads = op->signature[1] == ':' || op->signature[3]; /* "a:r", "av:v"; "ax:" */
+    if (op->immediate == WASM_IMM_MEMARG_LANE)
+        access_lane(t, i, loads);
+    else if (loads && guarded)
+        load(t, i, letter_kind(op->signature[2]));
+    else if (loads)
+        load_checked(t, i, letter_kind(op->signature[2]));
+    else if (guarded)
+        store(t, i);
+    else
+        store_checked(t, i);
+}
+
+/* ---- tables and memories as a whole ---- */
+
+typedef struct bulk {
+    wasm_op_fn fn;
+    uint8_t arguments;
+    char result; /* 'i': an i32, 'r': a reference or i64, 0: none */
+} bulk;
+
+static bulk describe(uint32_t code)
+{
+    switch (code) {
+    case 0x25:
+        return (bulk){wasm_op_table_get, 1, 'r'};
+    case 0x26:
+        return (bulk){wasm_op_table_set, 2, 0};
+    case 0x3f:
+        return (bulk){wasm_op_memory_size, 0, 'i'};
+    case 0x40:
+        return (bulk){wasm_op_memory_grow, 1, 'i'};
+    case 0xfc008:
+        return (bulk){wasm_op_memory_init, 3, 0};
+    case 0xfc009:
+        return (bulk){wasm_op_data_drop, 0, 0};
+    case 0xfc00a:
+        return (bulk){wasm_op_memory_copy, 3, 0};
+    case 0xfc00b:
+        return (bulk){wasm_op_memory_fill, 3, 0};
+    case 0xfc00c:
+        return (bulk){wasm_op_table_init, 3, 0};
+    case 0xfc00d:
+        return (bulk){wasm_op_elem_drop, 0, 0};
+    case 0xfc00e:
+        return (bulk){wasm_op_table_copy, 3, 0};
+    case 0xfc00f:
+        return (bulk){wasm_op_table_grow, 2, 'i'};
+    case 0xfc010:
+        return (bulk){wasm_op_table_size, 0, 'i'};
+    default: /* 0xfc011 */
+        return (bulk){wasm_op_table_fill, 3, 0};
+    }
+}
+
+static void put_objects(const translator *t, insn *i, const wasm_instr *instr)
+{
+    const wasm_instance *n = t->instance;
+    switch (instr->code) {
+    case 0x3f:
+    case 0xfc00b:
+        wasm_words_ptr(i, n->memories[instr->index]);
+        break;
+    case 0x40:
+        wasm_words_ptr(i, n->memories[instr->index]);
+        wasm_words_ptr(i, n);
+        break;
+    case 0xfc008:
+    case 0xfc00c:
+        wasm_words_ptr(i, n);
+        wasm_word(i, instr->index2);
+        wasm_word(i, instr->index);
+        break;
+    case 0xfc009:
+    case 0xfc00d:
+        wasm_words_ptr(i, n);
+        wasm_word(i, instr->index);
+        break;
+    case 0xfc00a:
+        wasm_words_ptr(i, n->memories[instr->index]);
+        wasm_words_ptr(i, n->memories[instr->index2]);
+        break;
+    case 0xfc00e:
+        wasm_words_ptr(i, n->tables[instr->index]);
+        wasm_words_ptr(i, n->tables[instr->index2]);
+        break;
+    default:
+        wasm_words_ptr(i, n->tables[instr->index]);
+        break;
+    }
+}
+
+static bool is64(const translator *t, const wasm_instr *instr)
+{
+    const bool memory = instr->code == 0x3f || instr->code == 0x40;
+    return memory ? t->instance->memories[instr->index]->range.is64 : t->instance->tables[instr->index]->range.is64;
+}
+
+void wasm_translate_bulk(translator *t, const wasm_instr *instr)
+{
+    const bulk b = describe(instr->code);
+    const size_t from = t->height - b.arguments;
+    insn i = wasm_insn_new(t, b.fn);
+    wasm_settle(t, from, false);
+    t->height = from;
+    if (t->settled > from) t->settled = from;
+    wasm_word(&i, wasm_home(t, from));
+    put_objects(t, &i, instr);
+    wasm_add(t, &i);
+    if (!b.result) return;
+    wasm_wrote_slot(t, wasm_home(t, from), WASM_CLASSES);
+    wasm_push_kind(t, b.result == 'r' || is64(t, instr) ? WASM_CLASS_I | KIND_WIDE : WASM_CLASS_I);
+}
