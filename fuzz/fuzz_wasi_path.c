@@ -54,8 +54,12 @@ static void put_file(int directory, const char *name, const char *text)
     close(fd);
 }
 
+static bool changed = true; /* since the tree was made */
+
 static void make_tree(void)
 {
+    if (!changed) return;
+    changed = false;
     static const char *const links[][2] = {{"../outside", "rel"}, {"../secret", "relf"}, {"d/up/rel", "chain"},
                                            {"..", "d/up"},        {".", "self"},         {"loop", "loop"},
                                            {"new", "dang"},       {"../root/d", "back"}, {"d/e/../f", "deep"}};
@@ -177,6 +181,7 @@ static void descriptor_step(guest *g, const step *s)
 
 static void do_step(guest *g, const step *s)
 {
+    changed |= strchr("murnlstw", s->what) || (s->what == 'o' && s->flags & 0x29);
     const wasm_value from = N(g->directory), p1 = N(PATH1), n1 = N(s->size1), p2 = N(PATH2), n2 = N(s->size2),
                      follow = N(s->flags & 1);
     switch (s->what) {

@@ -23,6 +23,15 @@ class Failure(Exception):
     pass
 
 
+CHILDREN = []
+
+
+def too_late(signum, frame):
+    for child in CHILDREN:
+        child.kill()
+    raise Failure("it hangs")
+
+
 def require(condition, message):
     if not condition:
         raise Failure(message)
@@ -65,7 +74,9 @@ def run(name, *arguments, options=(), stdin=b"", code=0, **more):
 
 def start(name, *arguments, options=(), **more):
     command = [RUNNER, *options, WASM / f"{name}.wasm", *arguments]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+    CHILDREN.append(child)
+    return child
 
 
 def finish(process):
@@ -237,13 +248,14 @@ TESTS = {files: True, directories: True, links: True, escapes: True, readonly: T
 
 def main():
     failed = 0
+    signal.signal(signal.SIGALRM, too_late)
     for test, twice in TESTS.items():
         if ONLY and test.__name__ not in ONLY:
             continue
         for name, way in WAYS if twice else WAYS[:1]:
             with tempfile.TemporaryDirectory() as base:
                 tree = Tree(base)
-                signal.alarm(90 * SLOW)  # ends this script, should something hang
+                signal.alarm(90 * SLOW)
                 try:
                     test(tree, way)
                     tree.check()

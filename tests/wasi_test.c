@@ -473,6 +473,53 @@ static void walking_is_opening(void **state)
     teardown(&f);
 }
 
+/* ---- a directory exchanged for a link while it is opened ---- */
+
+typedef struct exchange {
+    int root;
+    bool stop;
+    unsigned count;
+} exchange;
+
+static void exchange_all_the_time(void *context)
+{
+    exchange *e = context;
+    while (!__atomic_load_n(&e->stop, __ATOMIC_RELAXED))
+        e->count += renameat2(e->root, "swap", e->root, "other", RENAME_EXCHANGE) == 0;
+}
+
+static void exchanged_while_opened(void **state)
+{
+    (void)state;
+    fixture f;
+    struct stat inside, found;
+    os_thread *thread;
+    setup(&f, false);
+    exchange e = {.root = open(f.path, O_RDONLY | O_DIRECTORY)};
+    assert_int_equal(mkdirat(e.root, "swap", 0700), 0);
+    assert_int_equal(symlinkat("..", e.root, "other"), 0);
+    char name[300]; /* there is an entry of this name above: the directory itself */
+    snprintf(name, sizeof name, "swap/%s", strrchr(f.path, '/') + 1);
+    assert_int_equal(mkdirat(e.root, name, 0700), 0);
+    assert_int_equal(fstatat(e.root, name, &inside, 0), 0);
+    assert_int_equal(os_thread_start(&thread, exchange_all_the_time, &e, NULL), WISP_OK);
+    unsigned opened = 0;
+    for (uint64_t end = os_monotonic_ns() + 1000000000; os_monotonic_ns() < end;)
+        for (int way = 0; way < 2; way++) {
+            int fd = way ? wasi_open_walking(e.root, name, O_RDONLY, 0) : wasi_open_beneath(e.root, name, O_RDONLY, 0);
+            if (fd < 0) continue;
+            assert_int_equal(fstat(fd, &found), 0);
+            assert_int_equal(found.st_ino, inside.st_ino);
+            close(fd);
+            opened++;
+        }
+    __atomic_store_n(&e.stop, true, __ATOMIC_RELAXED);
+    os_thread_join(thread);
+    assert_true(opened > 0 && e.count > 0);
+    close(e.root);
+    teardown(&f);
+}
+
 static void read_only_directories(void **state)
 {
     (void)state;
@@ -578,6 +625,7 @@ int main(void)
         cmocka_unit_test(listings),
         cmocka_unit_test(nothing_leads_outside),
         cmocka_unit_test(walking_is_opening),
+        cmocka_unit_test(exchanged_while_opened),
         cmocka_unit_test(read_only_directories),
         cmocka_unit_test(clocks_and_polling),
         cmocka_unit_test(exit_code_of_a_command),
