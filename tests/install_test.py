@@ -41,13 +41,14 @@ def main():
         program = root / "story"
         example = SOURCE / "examples" / "c" / "story.c"
         texts = []
-        for libraries in (flags, [f for f in flags if not f.startswith("-l")] + [str(archive), "-lsodium", "-lm", "-pthread"]):
+        static = [f for f in flags if not f.startswith("-l")] + [str(archive), "-lsodium", "-lm", "-pthread"]
+        for libraries in (flags, static):
             run("cc", "-Wall", "-Werror", example, *libraries, "-o", program)
             texts.append(run(program, capsule, "Once upon a time", env=dict(env, LD_LIBRARY_PATH=str(library))))
         if len(texts[0]) < 50 or texts[0] != texts[1]:
             sys.exit(f"unexpected text: {texts}")
         embed = root / "embed"
-        for libraries in (flags, [f for f in flags if not f.startswith("-l")] + [str(archive), "-lm", "-pthread"]):
+        for libraries in (flags, static):
             run("cc", "-Wall", "-Wextra", "-Werror", SOURCE / "examples" / "c" / "embed.c", *libraries, "-pthread", "-o", embed)
             text = run(embed, os.environ["WISP_EMBED_GUEST"], env=dict(env, LD_LIBRARY_PATH=str(library)))
             if text != EMBED_SAYS:
