@@ -1,24 +1,19 @@
-/* The ways of running the same module, for tests that must find no difference between them. */
+/* The ways of running the same module, for tests that must find no difference between them. Linked with one of
+ * run_modes_interpreted.c and run_modes_native.c. */
 #ifndef TESTS_RUN_MODES_H
 #define TESTS_RUN_MODES_H
 #include "wasm/wasm.h"
 
 typedef struct run_mode {
     const char *name;
-    bool explicit_checks; /* wasm_limits.explicit_checks */
+    bool explicit_checks; /* for wasm_limits.explicit_checks */
     bool native;
 } run_mode;
 
-static const run_mode run_modes[] = {
-    {"interpreted, guard pages", false, false},
-    {"interpreted, explicit checks", true, false},
-};
-static const unsigned run_mode_count = sizeof run_modes / sizeof *run_modes;
+extern const run_mode run_modes[];
+extern const unsigned run_mode_count;
 
-/* After wasm_instance_new, before the first call. */
-static inline void run_mode_prepare(const run_mode *mode, wasm_instance *instance)
-{
-    (void)mode, (void)instance;
-}
+/* After wasm_instance_new, before the first call: compiles the module, where the mode is native. */
+wisp_status run_mode_prepare(const run_mode *mode, wasm_instance *instance, wisp_report *report) WISP_MUST_USE;
 
 #endif

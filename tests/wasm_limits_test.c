@@ -167,7 +167,7 @@ static void setup_in(fixture *f, const run_mode *mode, const wasm_limits *limits
     if (status != WISP_OK) fail_msg("%s", f->report.text);
     assert_int_equal(wasm_store_new(&f->store, &l, NULL), WISP_OK);
     assert_int_equal(wasm_instance_new(&f->instance, f->store, f->module, &imports, NULL, NULL), WISP_OK);
-    run_mode_prepare(mode, f->instance);
+    if (run_mode_prepare(mode, f->instance, &f->report) != WISP_OK) fail_msg("%s", f->report.text);
 }
 
 static void setup(fixture *f, const wasm_limits *limits)

@@ -156,7 +156,7 @@ static void setup(fixture *f, const run_mode *mode, const shape *s)
     assert_int_equal(wasm_instance_new(&f->instance, f->store, f->module, NULL, NULL, NULL), WISP_OK);
     f->memory = wasm_instance_memory(f->instance, s->second);
     assert_int_equal(f->memory->guarded, !s->is64 && !mode->explicit_checks);
-    run_mode_prepare(mode, f->instance);
+    if (run_mode_prepare(mode, f->instance, &report) != WISP_OK) fail_msg("%s", report.text);
 }
 
 static void teardown(fixture *f)
