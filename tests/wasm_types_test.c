@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -446,6 +447,53 @@ static void cut_code_is_refused(void **state)
     }
 }
 
+/* 60,000 functions, enough for several threads; those in `wrong` leave a value, the byte after theirs is said. */
+static wisp_status large(const uint32_t *wrong, unsigned wrong_count, bool cut, size_t *first)
+{
+    enum { COUNT = 60000 };
+    base_buffer f = {0}, c = {0}, b = header();
+    SECTION(&b, 1, 1, FUNC, 0, 0);
+    base_put_leb_u32(&f, COUNT);
+    base_put_leb_u32(&c, COUNT);
+    *first = 0;
+    for (uint32_t i = 0; i < COUNT; i++) {
+        bool bad = false;
+        for (unsigned k = 0; k < wrong_count; k++)
+            bad |= wrong[k] == i;
+        base_put_u8(&f, 0);
+        base_put(&c, BYTES(6, 0, 0x41, 0, 0x41, 0, END));
+        if (!bad) c.data[c.size - 3] = 0x1a; /* i32.const 0, drop, nop */
+        if (!bad) c.data[c.size - 2] = 0x01;
+        if (bad && !*first) *first = c.size;
+    }
+    if (cut) c.data[c.size - 7] = 0x7f; /* the last body is longer than the section */
+    section(&b, 3, f.data, f.size);
+    section(&b, 10, c.data, c.size);
+    *first += b.size - c.size;
+    base_buffer_fini(&f);
+    base_buffer_fini(&c);
+    return verdict(&b);
+}
+
+static void the_first_wrong_function_is_named(void **state)
+{
+    (void)state;
+    char text[60];
+    size_t first;
+    expect(large(NULL, 0, false, &first), WISP_OK, NULL);
+    for (unsigned n = 0; n < 20; n++) {
+        const uint32_t wrong[] = {59000 - n, 17 + n * 1500, 58999};
+        expect(large(wrong, 3, n & 1, &first), WISP_E_INPUT, "values left");
+        snprintf(text, sizeof text, "byte %zu, code section: ", first);
+        if (!strstr(report.text, text)) fail_msg("\"%s\", wanted %s", report.text, text);
+    }
+    expect(large(NULL, 0, true, &first), WISP_E_TRUNCATED, NULL);
+    os_thread_fail_after(0); /* no second thread: the same answer */
+    const uint32_t wrong[] = {3, 50000};
+    expect(large(wrong, 2, false, &first), WISP_E_INPUT, "values left");
+    os_thread_fail_after(-1);
+}
+
 /* ---- constant expressions ---- */
 
 static uint64_t constant(const uint8_t *expression, size_t size, uint8_t type)
@@ -547,6 +595,7 @@ int main(void)
         cmocka_unit_test(catches_fit_their_labels),
         cmocka_unit_test(both_ways_agree),
         cmocka_unit_test(cut_code_is_refused),
+        cmocka_unit_test(the_first_wrong_function_is_named),
         cmocka_unit_test(constant_expressions_wrap),
         cmocka_unit_test(a_deep_constant_expression),
         cmocka_unit_test(allocations_may_fail),

@@ -430,8 +430,6 @@ static wisp_status decode_datas(wasm_decoder *d)
 
 /* ---- sections ---- */
 
-static wisp_status decode_codes(wasm_decoder *d); /* in code.c's manner: below, with the locals */
-
 typedef struct section_rule {
     const char *name;
     uint32_t order; /* of appearance, core §5.5.2 */
@@ -439,41 +437,21 @@ typedef struct section_rule {
 } section_rule;
 
 static const section_rule rules[14] = {
-    [0] = {"custom section", 0, NULL},           [1] = {"type section", 1, wasm_decode_types},
-    [2] = {"import section", 2, decode_imports}, [3] = {"function section", 3, decode_functions},
-    [4] = {"table section", 4, decode_tables},   [5] = {"memory section", 5, decode_memories},
-    [13] = {"tag section", 6, decode_tags},      [6] = {"global section", 7, decode_globals},
-    [7] = {"export section", 8, decode_exports}, [8] = {"start section", 9, decode_start},
-    [9] = {"element section", 10, decode_elems}, [12] = {"data count section", 11, decode_data_count},
-    [10] = {"code section", 12, decode_codes},   [11] = {"data section", 13, decode_datas},
+    [0] = {"custom section", 0, NULL},
+    [1] = {"type section", 1, wasm_decode_types},
+    [2] = {"import section", 2, decode_imports},
+    [3] = {"function section", 3, decode_functions},
+    [4] = {"table section", 4, decode_tables},
+    [5] = {"memory section", 5, decode_memories},
+    [13] = {"tag section", 6, decode_tags},
+    [6] = {"global section", 7, decode_globals},
+    [7] = {"export section", 8, decode_exports},
+    [8] = {"start section", 9, decode_start},
+    [9] = {"element section", 10, decode_elems},
+    [12] = {"data count section", 11, decode_data_count},
+    [10] = {"code section", 12, wasm_decode_codes},
+    [11] = {"data section", 13, decode_datas},
 };
-
-static wisp_status decode_body(wasm_decoder *d, uint32_t index)
-{
-    wasm_code *code = &d->m->codes[index];
-    const wasm_functype *type = &d->m->types[d->m->funcs[d->m->imported_funcs + index]];
-    const uint8_t *section_end = d->r.end;
-    code->body = base_read_span(&d->r, base_read_leb_u32(&d->r));
-    BASE_TRY(wasm_decode_check(d));
-    if (code->body.size > INT32_MAX) return wasm_decode_too_many(d, "bytes of a function", code->body.size, INT32_MAX);
-    d->r.at = code->body.data;
-    d->r.end = code->body.data + code->body.size;
-    BASE_TRY(wasm_validate_function(d->validator, code, type));
-    if (base_left(&d->r)) return wasm_decode_fail(d, "operators remaining after end of function");
-    d->r.end = section_end;
-    return WISP_OK;
-}
-
-static wisp_status decode_codes(wasm_decoder *d)
-{
-    uint32_t count = base_read_leb_u32(&d->r);
-    BASE_TRY(wasm_decode_check(d));
-    if (count != d->m->code_count) return wasm_decode_fail(d, "function and code section have inconsistent lengths");
-    if (!d->validator && !(d->validator = wasm_validator_new(d))) return wasm_decode_no_memory(d);
-    for (uint32_t i = 0; i < count; i++)
-        BASE_TRY(decode_body(d, i));
-    return WISP_OK;
-}
 
 static wisp_status record_section(wasm_decoder *d, uint8_t id, uint64_t offset, base_span name, base_span content)
 {
@@ -526,8 +504,6 @@ static wisp_status decode_section(wasm_decoder *d)
 
 static wisp_status decode_module(wasm_decoder *d)
 {
-    if (!BASE_GROW(d->m->branches, d->m->branch_capacity, 1))
-        return wasm_decode_no_memory(d); /* never NULL, also when empty */
     d->section = "header";
     uint32_t magic = base_read_u32(&d->r), version = base_read_u32(&d->r);
     BASE_TRY(wasm_decode_check(d));
@@ -567,7 +543,6 @@ void wasm_module_free(wasm_module *m)
     base_free(m->types);
     base_free(m->subs);
     base_free(m->canonical);
-    base_free(m->branches);
     base_free(m->sections);
     base_free(m->func_names);
     base_free(m);

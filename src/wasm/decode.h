@@ -1,4 +1,4 @@
-/* What the parts of the decoder share: decode.c (sections) and decode_types.c (types). */
+/* What the parts of the decoder share: decode.c (sections), decode_types.c and decode_code.c. */
 #ifndef WASM_DECODE_H
 #define WASM_DECODE_H
 #include "wasm/machine.h"
@@ -9,5 +9,6 @@ wisp_status wasm_decode_too_many(wasm_decoder *d, const char *what, uint64_t cou
  * `array` is the address of a pointer. */
 wisp_status wasm_read_vector(wasm_decoder *d, uint32_t *count, size_t min_size, size_t element, void *array);
 wisp_status wasm_decode_types(wasm_decoder *d);
+wisp_status wasm_decode_codes(wasm_decoder *d);
 
 #endif

@@ -20,26 +20,12 @@ typedef struct wasm_arena {
 void *wasm_arena_array(wasm_arena *arena, size_t count, size_t size); /* zeroed; NULL on failure */
 void wasm_arena_fini(wasm_arena *arena);
 
-/* Where a branch goes. The validator writes one for each branch in order of appearance; the interpreter's `st` points
- * to the next one, so that no search is ever needed. Two for a br_table with one label, and so on. */
-typedef struct wasm_branch {
-    int32_t pc;    /* from just after the branch's opcode byte to the target */
-    int32_t st;    /* from this entry to the target's */
-    uint32_t keep; /* values carried along, from the top */
-    uint32_t drop; /* values under them that go */
-} wasm_branch;
-
-enum { WASM_LOCAL_KINDS = 128 };
-
 /* Code ready to run: a function's body or a constant expression. */
 typedef struct wasm_code {
     const uint8_t *start, *end;       /* first instruction; after the final `end` */
-    size_t branch;                    /* index of its first entry in the module's table */
     uint32_t params, results, locals; /* slots; locals without parameters */
     uint32_t operands;                /* greatest height */
-    bool vectors;                     /* a v128 among its locals or operands */
-    const uint8_t *local_kinds; /* then: 1 for a v128, of the first WASM_LOCAL_KINDS locals; others may be either */
-    base_span body;             /* locals declarations too */
+    base_span body;                   /* locals declarations too */
 } wasm_code;
 
 typedef struct wasm_table_decl {
@@ -111,13 +97,12 @@ struct wasm_module {
     uint32_t *tags; /* type indices */
     wasm_elem *elems;
     wasm_data *datas;
-    wasm_branch *branches;
     base_span *func_names;
     uint32_t type_count, import_count, export_count, section_count, func_count, code_count, table_count, memory_count,
         global_count, tag_count, elem_count, data_count;
     uint32_t imported_funcs, imported_tables, imported_memories, imported_globals, imported_tags;
     uint32_t start;
-    size_t branch_count, branch_capacity, section_capacity;
+    size_t section_capacity;
     wasm_decode_limits limits;
 };
 
@@ -270,7 +255,7 @@ struct wasm_instance {
     wasm_refs *elems;
     uint64_t *data_sizes; /* 0 once dropped */
     wasm_func *own_funcs;
-    wasm_arena arena; /* register code */
+    wasm_arena arena;                   /* register code */
     struct wasm_native_context *native; /* NULL: interpreted */
     const struct wasm_native_code *native_code;
     struct wasm_instance *next;
@@ -297,7 +282,7 @@ struct wasm_store {
     uint64_t fuel;
     wasm_value *stack, *stack_end, *sp;
     wasm_frame *frames, *frames_end, *top; /* one more than may be used; `top` is the first free one */
-    const union wasm_cell *pc;             /* where the innermost frame is, while something else runs or after it ended */
+    const union wasm_cell *pc; /* where the innermost frame is, while something else runs or after it ended */
     uint32_t host_depth;
     uintptr_t stack_limit;           /* of the native stack, while a call runs: frames below it trap */
     const void *fault_code;          /* with a trap by fault: the interpreter's code pointer, or NULL */

@@ -1,5 +1,5 @@
-/* Validation of code, core §3.3 and appendix A.3: the stacks, control instructions, and the table of branches that the
- * interpreter runs by. Everything else an instruction may be is in validate_ops.c. */
+/* Validation of code, core §3.3 and appendix A.3: the stacks, locals, control instructions. Other instructions are in
+ * validate_fast.c and validate_ops.c. */
 #include <string.h>
 
 #include "wasm/decode.h"
@@ -108,15 +108,6 @@ static const wasm_type *label_of(const wasm_control *c, uint32_t *count)
     return c->opcode == LOOP ? params_of(c, count) : results_of(c, count);
 }
 
-static int32_t position(const wasm_validator *v)
-{
-    return (int32_t)(v->d->r.at - v->start);
-}
-static int32_t next_branch(const wasm_validator *v)
-{
-    return (int32_t)(v->d->m->branch_count - v->first_branch);
-}
-
 static wisp_status push_control(wasm_validator *v, const wasm_control *c)
 {
     if (v->control_count >= v->d->m->limits.nesting)
@@ -128,9 +119,6 @@ static wisp_status push_control(wasm_validator *v, const wasm_control *c)
     new->height = (uint32_t)wasm_operand_count(v);
     new->inits = (uint32_t)v->init_count;
     v->floor = v->sp;
-    new->waiting = new->otherwise = -1;
-    new->start_pc = position(v);
-    new->start_branch = next_branch(v);
     uint32_t count;
     const wasm_type *params = params_of(new, &count);
     return v->control_count == 1 ? WISP_OK : wasm_push_list(v, params, count);
@@ -151,54 +139,6 @@ static void undo_inits(wasm_validator *v, uint32_t count)
 {
     while (v->init_count > count)
         v->init_stamps[v->inits[--v->init_count]] = 0;
-}
-
-/* ---- branch entries ---- */
-
-/* A new entry for a branch whose opcode ends at `base`. While its target is open, `pc` holds base and `st` the next
- * entry of the chain, both counted from the function's first. */
-static wisp_status add_branch(wasm_validator *v, int32_t base, uint32_t keep, uint32_t drop, int32_t *index)
-{
-    wasm_module *m = v->d->m;
-    if (!BASE_GROW(m->branches, m->branch_capacity, m->branch_count + 1)) return wasm_validator_out_of_memory(v);
-    *index = next_branch(v);
-    m->branches[m->branch_count++] = (wasm_branch){.pc = base, .st = -1, .keep = keep, .drop = drop};
-    return WISP_OK;
-}
-
-static void resolve(wasm_validator *v, int32_t index, int32_t pc, int32_t branch)
-{
-    wasm_branch *b = &v->d->m->branches[v->first_branch + (size_t)index];
-    b->pc = pc - b->pc;
-    b->st = branch - index;
-}
-
-static void resolve_chain(wasm_validator *v, int32_t first, int32_t pc)
-{
-    while (first >= 0) {
-        int32_t next = v->d->m->branches[v->first_branch + (size_t)first].st;
-        resolve(v, first, pc, next_branch(v));
-        first = next;
-    }
-}
-
-/* A branch to label `depth`, with its operands still on the stack. */
-static wisp_status branch_to(wasm_validator *v, uint32_t depth, int32_t base)
-{
-    wasm_control *c = &v->controls[v->control_count - 1 - depth];
-    uint32_t keep, drop = 0;
-    label_of(c, &keep);
-    const size_t have = wasm_operand_count(v);
-    if (have > (size_t)c->height + keep) drop = (uint32_t)have - keep - c->height;
-    int32_t index;
-    BASE_TRY(add_branch(v, base, keep, drop, &index));
-    if (c->opcode == LOOP) {
-        resolve(v, index, c->start_pc, c->start_branch);
-    } else {
-        v->d->m->branches[v->first_branch + (size_t)index].st = c->waiting;
-        c->waiting = index;
-    }
-    return WISP_OK;
 }
 
 /* ---- control instructions, core §3.4.1 ---- */
@@ -261,32 +201,20 @@ static wisp_status read_catches(wasm_validator *v)
 static wisp_status begin_block(wasm_validator *v, uint8_t opcode)
 {
     wasm_control c = {.opcode = opcode};
-    int32_t base = position(v), index = -1;
     BASE_TRY(read_block_type(v, &c));
-    if (opcode == IF) {
-        BASE_TRY(wasm_pop_type(v, WASM_I32));
-        BASE_TRY(add_branch(v, base, 0, 0, &index));
-    }
+    if (opcode == IF) BASE_TRY(wasm_pop_type(v, WASM_I32));
     uint32_t count;
     const wasm_type *params = params_of(&c, &count);
     BASE_TRY(wasm_pop_list(v, params, count));
     if (opcode == TRY_TABLE) BASE_TRY(read_catches(v)); /* their labels count from outside */
-    BASE_TRY(push_control(v, &c));
-    wasm_top(v)->otherwise = index;
-    return WISP_OK;
+    return push_control(v, &c);
 }
 
 static wisp_status begin_else(wasm_validator *v)
 {
     if (wasm_top(v)->opcode != IF) return wasm_decode_fail(v->d, "else without if");
-    int32_t base = position(v), index;
     BASE_TRY(check_results(v));
-    BASE_TRY(add_branch(v, base, 0, 0, &index));
     wasm_control *c = wasm_top(v);
-    v->d->m->branches[v->first_branch + (size_t)index].st = c->waiting;
-    c->waiting = index;
-    resolve(v, c->otherwise, base, index + 1);
-    c->otherwise = -1;
     c->opcode = ELSE;
     c->unreachable = false;
     undo_inits(v, c->inits);
@@ -305,19 +233,13 @@ static wisp_status check_missing_else(wasm_validator *v)
     return same ? WISP_OK : wasm_decode_fail(v->d, "type mismatch: if without else must not change the stack");
 }
 
-/* Branches to a block's end go on after the `end`; those to the function's end run it, since it returns. */
 static wisp_status end_block(wasm_validator *v)
 {
     BASE_TRY(check_results(v));
     wasm_control c = *wasm_top(v);
-    int32_t here = position(v);
-    if (c.opcode == IF) {
-        BASE_TRY(check_missing_else(v));
-        resolve(v, c.otherwise, here, next_branch(v));
-    }
+    if (c.opcode == IF) BASE_TRY(check_missing_else(v));
     v->control_count--;
     undo_inits(v, c.inits);
-    resolve_chain(v, c.waiting, v->control_count ? here : here - 1);
     if (!v->control_count) return WISP_OK;
     v->floor = v->operands + wasm_top(v)->height;
     uint32_t count;
@@ -327,11 +249,9 @@ static wisp_status end_block(wasm_validator *v)
 
 static wisp_status validate_br(wasm_validator *v, bool conditional)
 {
-    int32_t base = position(v);
     uint32_t depth, count;
     BASE_TRY(read_label(v, &depth));
     if (conditional) BASE_TRY(wasm_pop_type(v, WASM_I32));
-    BASE_TRY(branch_to(v, depth, base));
     wasm_control c = v->controls[v->control_count - 1 - depth];
     const wasm_type *types = label_of(&c, &count);
     BASE_TRY(wasm_pop_list(v, types, count));
@@ -364,7 +284,6 @@ static wisp_status check_table_label(wasm_validator *v, uint32_t depth, uint32_t
 static wisp_status validate_br_table(wasm_validator *v)
 {
     wasm_decoder *d = v->d;
-    int32_t base = position(v);
     uint32_t count = base_read_leb_u32(&d->r), depth, arity;
     v->br_tables++;
     BASE_TRY(wasm_decode_check(d));
@@ -380,7 +299,6 @@ static wisp_status validate_br_table(wasm_validator *v)
     for (uint32_t i = 0; i <= count; i++) {
         BASE_TRY(read_label(v, &depth));
         BASE_TRY(check_table_label(v, depth, arity));
-        BASE_TRY(branch_to(v, depth, base));
     }
     wasm_mark_unreachable(v);
     return WISP_OK;
@@ -526,7 +444,6 @@ static wisp_status add_locals(wasm_validator *v, uint32_t count, wasm_type type)
         v->locals[i] = type;
     v->local_count += count;
     v->runs[v->run_count++] = (wasm_local_run){.end = v->local_count, .type = type};
-    v->vectors |= type == WASM_V128;
     v->tracks_inits |= !wasm_type_defaultable(type);
     return WISP_OK;
 }
@@ -558,20 +475,6 @@ static wisp_status read_locals(wasm_validator *v)
     return v->tracks_inits ? begin_inits(v) : WISP_OK;
 }
 
-/* Only the first few locals are described, so that a file of a few bytes cannot ask for much memory. */
-static wisp_status describe_locals(wasm_validator *v, wasm_code *code)
-{
-    uint32_t count = v->local_count < WASM_LOCAL_KINDS ? v->local_count : WASM_LOCAL_KINDS;
-    code->vectors = v->vectors;
-    if (!code->vectors) return WISP_OK;
-    uint8_t *kinds = wasm_arena_array(&v->d->m->arena, count, 1);
-    if (!kinds) return wasm_validator_out_of_memory(v);
-    for (uint32_t i = 0; i < count; i++)
-        kinds[i] = v->locals[i] == WASM_V128;
-    code->local_kinds = kinds;
-    return WISP_OK;
-}
-
 /* ---- functions ---- */
 
 static wisp_status begin(wasm_validator *v, const wasm_functype *type)
@@ -580,7 +483,7 @@ static wisp_status begin(wasm_validator *v, const wasm_functype *type)
     BASE_TRY(wasm_grow_operands(v, 0));
     v->control_count = v->run_count = v->init_count = 0;
     v->local_count = 0;
-    v->vectors = v->tracks_inits = false;
+    v->tracks_inits = false;
     v->type = type;
     v->plain_memory = v->m->memory_count && !v->m->memories[0].is64;
     for (uint32_t i = 0; i < type->param_count; i++)
@@ -591,8 +494,7 @@ static wisp_status begin(wasm_validator *v, const wasm_functype *type)
 
 static wisp_status validate_body(wasm_validator *v, wasm_code *code, const wasm_functype *type)
 {
-    v->start = code->start = v->d->r.at;
-    v->first_branch = code->branch = v->d->m->branch_count;
+    code->start = v->d->r.at;
     const wasm_control function = {.opcode = 0, .type = type};
     BASE_TRY(push_control(v, &function));
     if (!v->constant) BASE_TRY(wasm_validate_code(v));
@@ -600,7 +502,7 @@ static wisp_status validate_body(wasm_validator *v, wasm_code *code, const wasm_
         BASE_TRY(wasm_validate_instruction(v));
     code->end = v->d->r.at;
     code->operands = (uint32_t)(v->high - v->operands);
-    return describe_locals(v, code);
+    return WISP_OK;
 }
 
 wisp_status wasm_validate_function(wasm_validator *v, wasm_code *code, const wasm_functype *type)

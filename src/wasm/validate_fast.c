@@ -261,7 +261,6 @@ prefix_fc : {
 prefix_fd : {
     const uint32_t sub = index_at(&p);
     if (sub >= 0x120) goto other;
-    v->vectors = true;
     goto *labels[0x200 + sub];
 }
 other:

@@ -14,12 +14,8 @@ typedef struct wasm_control {
     wasm_type single;          /* a block type written as one value type, else 0 */
     const wasm_functype *type; /* NULL: no parameters, results as `single` says */
     uint32_t height;
-    uint32_t inits;       /* how many locals were initialized when it began */
-    int32_t start_pc;     /* of a loop's first instruction, from the function's */
-    int32_t start_branch; /* the branch entry that is next there */
-    int32_t waiting;      /* first of the chain of branch entries to this block's end, -1: none */
-    int32_t otherwise;    /* an `if`'s own entry, waiting for else or end, -1: none */
-    uint32_t checked_by;  /* number of the last br_table that checked this label's types */
+    uint32_t inits;      /* how many locals were initialized when it began */
+    uint32_t checked_by; /* number of the last br_table that checked this label's types */
 } wasm_control;
 
 /* Locals as the binary format has them, runs of one type: a few bytes may declare thousands. The first of them are also
@@ -45,9 +41,7 @@ typedef struct wasm_validator {
     uint32_t local_count, param_count;
     wasm_type locals[WASM_DIRECT_LOCALS];
     const wasm_functype *type;
-    const uint8_t *start;
-    size_t first_branch;
-    bool constant, vectors;
+    bool constant;
     bool plain_memory; /* memory 0 exists and has 32-bit addresses */
     /* locals without a default: initialized where init_stamps[local] == stamp; `inits` in order, to be undone */
     bool tracks_inits;
@@ -72,7 +66,6 @@ static inline wisp_status wasm_push(wasm_validator *v, wasm_type type)
 {
     if (WASM_UNLIKELY(v->sp == v->room)) BASE_TRY(wasm_grow_operands(v, 1));
     *v->sp++ = type;
-    v->vectors |= type == WASM_V128;
     if (v->sp > v->high) v->high = v->sp;
     return WISP_OK;
 }
