@@ -1,4 +1,5 @@
 /* Control, calls, copies, variables, tables, memories: the operations that are not arithmetic. */
+#include "wasm/fault.h"
 #include "wasm/native_abi.h"
 #include "wasm/opbody.h"
 
@@ -37,6 +38,20 @@ COLD MISC(tick)
     if (status != WISP_OK) return status;
     S->ticks++; /* `pc` takes it once more */
     GO(pc);
+}
+
+static COLD WASM_TEXT wisp_status interrupted(const wasm_cell *pc, wasm_store *S, wasm_frame *top)
+{
+    S->pc = pc;
+    S->top = top;
+    return wasm_interrupted(S);
+}
+
+/* In long stretches without a call or branch. */
+MISC(look)
+{
+    if (WASM_UNLIKELY(atomic_load_explicit(&S->interrupt, memory_order_relaxed))) return interrupted(pc, S, top);
+    NEXT(0);
 }
 
 MISC(exit)
@@ -274,7 +289,7 @@ static __attribute__((noinline)) WASM_TEXT wisp_status tail_foreign(WASM_STATE)
         A = (uint64_t)(callee);                                                                                        \
         memmove(fp, fp + (from), (size_t)(count) * sizeof(wasm_value));                                                \
         if (WASM_UNLIKELY(((wasm_func *)A)->instance != (own))) {                                                      \
-            mem = (own);                                                                                                \
+            mem = (own);                                                                                               \
             WASM_TAIL tail_foreign(WASM_STATE_VALUES);                                                                 \
         }                                                                                                              \
         GO(((wasm_func *)A)->entry);                                                                                   \

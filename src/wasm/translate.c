@@ -255,6 +255,17 @@ static bool opens(uint32_t code)
     return (code >= 0x02 && code <= 0x04) || code == 0x1f;
 }
 
+/* A tick is taken by calls and backward branches only, and 256 of them are granted at once: so that an interruption is
+ * not late, what lies between two of them must be short, or look for itself. */
+static void look_now_and_then(translator *t)
+{
+    enum { LOOK_EVERY = 4096 }; /* halves of cells: some 800 instructions */
+    if (t->size - t->looked < LOOK_EVERY) return;
+    t->looked = t->size;
+    insn i = wasm_insn_new(t, wasm_op_look);
+    wasm_add(t, &i);
+}
+
 static void translate_body(translator *t)
 {
     bool dead = false;
@@ -272,6 +283,7 @@ static void translate_body(translator *t)
         } else if (i.code == 0x0b) {
             dead = wasm_translate_end(t, dead);
         } else {
+            look_now_and_then(t);
             dead = translate(t, &i);
         }
     }
@@ -371,7 +383,7 @@ static void begin(translator *t, wasm_func *func)
     t->guarded = t->module->memory_count && t->instance->memory0->guarded;
     t->failed = false;
     t->height = t->settled = t->control_count = t->size = t->fix_count = 0;
-    t->place_count = t->handler_count = t->catch_count = 0;
+    t->place_count = t->handler_count = t->catch_count = t->looked = 0;
     t->queued = 0;
     wasm_forget_accs(t);
 }

@@ -96,7 +96,7 @@ typedef struct wasm_translator {
     insn queue[QUEUE];
     unsigned queued;
     uint32_t *code; /* in 32-bit halves of cells */
-    size_t size, code_capacity;
+    size_t size, code_capacity, looked; /* looked: where the last wasm_op_look is */
     fix *fixes;
     size_t fix_count, fix_capacity;
     wasm_place *places;
