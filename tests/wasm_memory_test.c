@@ -324,11 +324,82 @@ static void a_second_memory(void **state)
     with_shape(&(shape){.min = 2, .max = 2, .is64 = true, .second = true}, 0);
 }
 
+/* ---- what a compiler may know ---- */
+
+typedef struct fixed {
+    uint64_t index, offset;
+    bool inside;
+} fixed;
+
+enum { FIXED = 7, FIXED_PAGES = 3, FIXED_SIZE = FIXED_PAGES * 65536 };
+
+static fixed fixed_at(unsigned n, unsigned width)
+{
+    const fixed list[FIXED] = {{FIXED_SIZE - width, 0, true},    {FIXED_SIZE - width + 1, 0, false},
+                               {0, FIXED_SIZE - width, true},    {1, FIXED_SIZE - width, false},
+                               {0xffffffff, 0xffffffff, false},  {0x80000000, 0x80000000, false},
+                               {FIXED_SIZE - width - 8, 8, true}};
+    return list[n];
+}
+
+/* The address is a constant, and what is loaded is thrown away. */
+static base_buffer make_fixed(void)
+{
+    module_writer w = {0};
+    mw_memory(&w, FIXED_PAGES, FIXED_PAGES, false);
+    for (unsigned i = 0; i < ACCESSES; i++)
+        for (unsigned n = 0; n < FIXED; n++) {
+            const access *a = &accesses[i];
+            const fixed at = fixed_at(n, a->width);
+            char signature[8];
+            snprintf(signature, sizeof signature, "(%.*s)", takes_value(a), &a->type);
+            mw_function(&w, signature, "");
+            mw_i32(&w, (int32_t)(uint32_t)at.index);
+            if (takes_value(a)) mw_op1(&w, 0x20, 0);
+            mw_access(&w, a->code, 0, at.offset);
+            if (a->kind == LOAD_LANE || a->kind == STORE_LANE) mw_byte(&w, 0);
+            if (!is_store(a)) mw_op(&w, 0x1a); /* drop */
+            mw_end(&w, NULL);
+        }
+    return mw_finish(&w);
+}
+
+static void constant_addresses_and_unused_values(void **state)
+{
+    (void)state;
+    for (unsigned m = 0; m < run_mode_count; m++) {
+        fixture f = {.bytes = make_fixed()};
+        wasm_limits limits = wasm_limits_defaults;
+        wisp_report report = {0};
+        limits.explicit_checks = run_modes[m].explicit_checks;
+        assert_int_equal(wasm_module_new(&f.module, (base_span){f.bytes.data, f.bytes.size}, NULL, NULL), WISP_OK);
+        assert_int_equal(wasm_store_new(&f.store, &limits, NULL), WISP_OK);
+        assert_int_equal(wasm_instance_new(&f.instance, f.store, f.module, NULL, NULL, NULL), WISP_OK);
+        if (run_mode_prepare(&run_modes[m], f.instance, &report) != WISP_OK) fail_msg("%s", report.text);
+        for (unsigned i = 0; i < ACCESSES * FIXED; i++) {
+            const access *a = &accesses[i / FIXED];
+            const fixed at = fixed_at(i % FIXED, a->width);
+            wasm_value v;
+            memcpy(v.v128, operand, 16);
+            wisp_status status = wasm_call(wasm_instance_func(f.instance, i), &v, takes_value(a), NULL, 0, NULL, NULL);
+            if (status != (at.inside ? WISP_OK : WISP_E_TRAP))
+                fail_msg("%s: access %x at constant %llx + %llx: status %d", run_modes[m].name, (unsigned)a->code,
+                         (unsigned long long)at.index, (unsigned long long)at.offset, status);
+        }
+        teardown(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(empty_and_grown), cmocka_unit_test(one_page),       cmocka_unit_test(some_pages_and_grown),
-        cmocka_unit_test(four_gigabytes),  cmocka_unit_test(wide_addresses), cmocka_unit_test(a_second_memory),
+        cmocka_unit_test(constant_addresses_and_unused_values),
+        cmocka_unit_test(empty_and_grown),
+        cmocka_unit_test(one_page),
+        cmocka_unit_test(some_pages_and_grown),
+        cmocka_unit_test(four_gigabytes),
+        cmocka_unit_test(wide_addresses),
+        cmocka_unit_test(a_second_memory),
     };
     return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
 }
