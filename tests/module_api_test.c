@@ -90,9 +90,11 @@ static const wisp_host_function functions[] = {
 
 static wisp_instance *start(host_state *h, const wisp_limits *limits, wisp_module *of)
 {
+    static const wisp_limits small = {.size = sizeof small, .stack = 256 << 10, .call_depth = 5000};
     wisp_instance *instance = NULL;
     wisp_report report = {0};
     wisp_host_module env = {"env", functions, 3, h};
+    if (!limits) limits = &small; /* a store's stacks are filled where MALLOC_PERTURB_ is set: large ones take time */
     wisp_wasi wasi = {.size = sizeof wasi};
     wisp_instance_options options = {
         .size = sizeof options, .limits = limits, .wasi = &wasi, .modules = &env, .module_count = 1};
@@ -782,7 +784,9 @@ static void failing_allocations(void **state)
         wisp_status status = wisp_module_new(&m, NULL, shapes, sizeof shapes, &report);
         wisp_wasi wasi = {.size = sizeof wasi};
         wisp_host_module env = {"env", functions, 3, NULL};
-        wisp_instance_options options = {.size = sizeof options, .wasi = &wasi, .modules = &env, .module_count = 1};
+        wisp_limits limits = {.size = sizeof limits, .stack = 4096, .call_depth = 100};
+        wisp_instance_options options = {
+            .size = sizeof options, .limits = &limits, .wasi = &wasi, .modules = &env, .module_count = 1};
         if (status == WISP_OK) status = wisp_instance_new(&instance, m, &options, &report);
         if (status == WISP_OK) status = wisp_call(instance, &report, "swap", "(iI)Ii", 1, INT64_C(2), &wide, NULL);
         if (status == WISP_OK) done++;
