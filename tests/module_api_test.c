@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -586,6 +587,8 @@ static void engines(void **state)
     assert_int_equal(wisp_module_new(&m, engine, shapes, sizeof shapes, NULL), WISP_OK);
     assert_int_equal(wisp_instance_new(&a, m, NULL, NULL), WISP_OK);
     assert_int_equal(wisp_instance_new(&b, m, NULL, NULL), WISP_OK);
+    assert_string_equal(wisp_instance_code(a), "interpreter");
+    assert_string_equal(wisp_instance_code(NULL), "interpreter");
     EXPECT(WISP_E_LIMIT, wisp_instance_new(&c, m, NULL, &report));
     wisp_instance_free(a);
     assert_int_equal(wisp_instance_new(&c, m, NULL, NULL), WISP_OK);
@@ -677,6 +680,15 @@ static void links_that_fail(void **state)
     wasi.directories = &directory;
     wasi.directory_count = 1;
     expect_link(WISP_E_USAGE, &options, "directory 0");
+    wasi.directory_count = 0;
+    wasi.listener_count = 1;
+    expect_link(WISP_E_USAGE, &options, "listeners");
+    int not_a_socket = open("/dev/null", O_RDONLY);
+    wasi.listeners = &not_a_socket;
+    expect_link(WISP_E_USAGE, &options, "");
+    close(not_a_socket);
+    wasi.listener_count = 0;
+    wasi.directory_count = 1;
     directory.host = "/no/such/folder";
     expect_link(WISP_E_IO, &options, "/no/such/folder");
     assert_int_equal(wisp_instance_new(NULL, module, NULL, NULL), WISP_E_USAGE);

@@ -77,8 +77,11 @@ typedef union wisp_value {
 /* ---- engines ---------------------------------------------------------------------------------------------------- */
 
 typedef enum wisp_native {
-    WISP_NATIVE_AUTO = 0, /**< native code where it is at hand, else the interpreter: the results are the same */
-    WISP_NATIVE_OFF = 1   /**< the interpreter only */
+    WISP_NATIVE_AUTO = 0, /**< native code that is there already (from a trusted file, from the cache of this user) */
+    WISP_NATIVE_OFF = 1,  /**< the interpreter only; the results are the same */
+    WISP_NATIVE_BACKGROUND =
+        2,              /**< else the interpreter begins, and a process of its own compiles for what comes later */
+    WISP_NATIVE_NOW = 3 /**< else wisp_instance_new compiles first */
 } wisp_native;
 
 typedef struct wisp_engine_options {
@@ -172,6 +175,8 @@ typedef struct wisp_wasi {
     const wisp_directory *directories;
     size_t directory_count;
     wisp_stream in, out, err;
+    const int *listeners; /**< listening stream sockets, duplicated; inside: 3 + directory_count and up */
+    size_t listener_count;
 } wisp_wasi;
 
 /** A host function. v[0…] holds the arguments on entry and takes the results: read before you write. `caller` is the
@@ -228,6 +233,8 @@ WISP_API wisp_status wisp_instance_run(wisp_instance *instance, uint32_t *exit_c
  * calls do so until wisp_instance_resume. */
 WISP_API void wisp_instance_interrupt(wisp_instance *instance);
 WISP_API void wisp_instance_resume(wisp_instance *instance);
+/** What its code runs as now: "interpreter", "native, from the cache", …; never NULL. */
+WISP_API const char *wisp_instance_code(const wisp_instance *instance);
 /** Fuel left; UINT64_MAX: no limit. */
 WISP_API uint64_t wisp_instance_fuel(const wisp_instance *instance);
 WISP_API void wisp_instance_set_fuel(wisp_instance *instance, uint64_t fuel); /**< 0: no limit */

@@ -69,8 +69,8 @@ extern const cli_command *const cli_commands[]; /* ends with NULL */
 /* Fills the targets; operands are moved to the front of argv. Returns their number, -1 after saying what is wrong, or
  * CLI_HELP_SHOWN. */
 int cli_parse(const cli_command *command, int argc, char **argv);
-/* The name of the first option given under that heading, or NULL. */
-const char *cli_given_under(const cli_command *command, const char *heading);
+/* The name of the first option given under that heading, or NULL; `except` (may be NULL) does not count. */
+const char *cli_given_under(const cli_command *command, const char *heading, const char *except);
 
 /* ---- terminal.c ---- */
 void cli_put_clean(FILE *out, const char *text); /* control characters as '?' */
@@ -161,7 +161,7 @@ extern cli_session_options cli_session;
          1,        1 << 24,                                                                                            \
          NULL},                                                                                                        \
         {0,        "interpreter",                                                                                      \
-         NULL,     "no native code for the sandbox (slower, the same results)",                                        \
+         NULL,     "no native code for the sandbox, nor for programs (slower, the same results)",                      \
          CLI_FLAG, &cli_session.interpreter,                                                                           \
          0,        0,                                                                                                  \
          NULL},                                                                                                        \

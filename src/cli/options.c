@@ -163,13 +163,13 @@ static void show_help(const cli_command *command)
     printf("\nExample:\n%s\n", command->example);
 }
 
-const char *cli_given_under(const cli_command *command, const char *heading)
+const char *cli_given_under(const cli_command *command, const char *heading, const char *except)
 {
     bool inside = false;
     for (const cli_option *o = command->options; o->name; o++) {
         if (o->kind == CLI_HEADING)
             inside = strcmp(o->help, heading) == 0;
-        else if (inside && (given_options >> (o - command->options) & 1))
+        else if (inside && (given_options >> (o - command->options) & 1) && !(except && strcmp(except, o->name) == 0))
             return o->name;
     }
     return NULL;

@@ -235,11 +235,19 @@ static int start(wisp_module *module, const char *name, int count, char **operan
 int cli_run_program(int count, char **operands)
 {
     wisp_report report = {0};
+    wisp_engine *engine = NULL;
     wisp_module *module = NULL;
-    if (wisp_module_open(&module, NULL, operands[0], &report) != WISP_OK) return cli_fail(&report);
+    wisp_engine_options options = {.size = sizeof options,
+                                   .native = cli_session.interpreter ? WISP_NATIVE_OFF : WISP_NATIVE_BACKGROUND};
+    if (wisp_engine_new(&engine, &options, &report) != WISP_OK ||
+        wisp_module_open(&module, engine, operands[0], &report) != WISP_OK) {
+        wisp_engine_free(engine);
+        return cli_fail(&report);
+    }
     operands[0] = (char *)base_name(operands[0]); /* where it lies is none of its business */
     int exit_status = start(module, operands[0], count, operands);
     wisp_module_free(module);
+    wisp_engine_free(engine);
     return exit_status;
 }
 

@@ -68,12 +68,11 @@ const wisp_trap *wisp_instance_trap(const wisp_instance *instance)
 wisp_status host_call(wisp_instance *instance, wasm_func *func, const wisp_value *args, size_t arg_count,
                       wisp_value *results, size_t result_count, wisp_report *report)
 {
-    wasm_trap trap = {0};
-    wisp_report inner = {0};
+    wasm_trap trap; /* large: filled in by the machine only */
     forget_trap(instance);
     instance->active++;
     wisp_status status =
-        wasm_call(func, (const wasm_value *)args, arg_count, (wasm_value *)results, result_count, &trap, &inner);
+        wasm_call(func, (const wasm_value *)args, arg_count, (wasm_value *)results, result_count, &trap, NULL);
     instance->active--;
     if (status == WISP_OK) {
         forget_trap(instance); /* of a call in between, which a host function took care of */
@@ -94,9 +93,8 @@ static wisp_status start(wisp_instance *instance, wisp_report *report)
     if (instance->started) return WISP_OK;
     instance->started = true;
     wasm_trap trap = {0};
-    wisp_report inner = {0};
     instance->active++;
-    wisp_status status = wasm_instance_start(instance->wasm, &trap, &inner);
+    wisp_status status = wasm_instance_start(instance->wasm, &trap, NULL);
     instance->active--;
     if (status != WISP_OK) {
         host_record_trap(instance, status, &trap);

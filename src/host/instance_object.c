@@ -1,6 +1,7 @@
 /* Instances of include/wisp/module.h: limits, grants, life. */
 #include <string.h>
 
+#include "host/native.h"
 #include "host/plain.h"
 
 enum { STACK_MIN = 4096, STACK_MAX = 1 << 30, DEPTH_MAX = 10000000, PAGE = 65536 };
@@ -53,14 +54,16 @@ static wisp_status grant(wisp_instance *instance, const wisp_wasi *wasi, uint32_
                           .env = wasi->env,
                           .env_count = wasi->env_count,
                           .directory_count = wasi->directory_count,
-                          .open_files = open_files};
+                          .open_files = open_files,
+                          .listeners = wasi->listeners,
+                          .listener_count = wasi->listener_count};
     BASE_TRY(check_texts(wasi->args, wasi->arg_count, "args", false, report));
     BASE_TRY(check_texts(wasi->env, wasi->env_count, "env", true, report));
     if (!take_stream(&config.std_in, &wasi->in) || !take_stream(&config.std_out, &wasi->out) ||
         !take_stream(&config.std_err, &wasi->err))
         return base_fail(report, WISP_E_USAGE, "wisp_wasi: a stream without a descriptor or a function");
-    if (wasi->directory_count && !wasi->directories)
-        return base_fail(report, WISP_E_USAGE, "wisp_wasi: a number of directories, but no list");
+    if ((wasi->directory_count && !wasi->directories) || (wasi->listener_count && !wasi->listeners))
+        return base_fail(report, WISP_E_USAGE, "wisp_wasi: a number of directories or listeners, but no list");
     wasi_directory *directories = base_calloc(wasi->directory_count, sizeof *directories);
     if (!directories) return base_fail(report, WISP_E_MEMORY, "out of memory for directories");
     wisp_status status = WISP_OK;
@@ -92,8 +95,19 @@ static wisp_status count_in(wisp_instance *instance, wisp_report *report)
 /* The one place where an instance gets native code, if its engine allows it and there is any. */
 static wisp_status attach_native(wisp_instance *instance, wisp_report *report)
 {
-    (void)instance, (void)report;
-    return WISP_OK;
+    static const host_native_policy policies[] = {[WISP_NATIVE_AUTO] = HOST_NATIVE_CACHED,
+                                                  [WISP_NATIVE_OFF] = HOST_NATIVE_OFF,
+                                                  [WISP_NATIVE_BACKGROUND] = HOST_NATIVE_BACKGROUND,
+                                                  [WISP_NATIVE_NOW] = HOST_NATIVE_NOW};
+    const wisp_module *m = instance->module;
+    host_native_options options = {.policy = policies[m->engine ? m->engine->options.native : WISP_NATIVE_AUTO],
+                                   .file = wasm_module_bytes(m->wasm)};
+    return host_native_attach(&instance->native, instance->wasm, &options, report);
+}
+
+const char *wisp_instance_code(const wisp_instance *instance)
+{
+    return host_native_state_name(host_native_state(instance ? instance->native : NULL));
 }
 
 /* ---- life ---- */
@@ -140,6 +154,7 @@ void wisp_instance_free(wisp_instance *instance)
     if (!instance) return;
     BASE_ASSERT(!instance->active); /* freed from one of its host functions */
     if (instance->counted) atomic_fetch_sub(&instance->module->engine->instances, 1);
+    host_native_free(instance->native);
     wasm_store_free(instance->store);
     wasi_context_free(instance->wasi);
     base_free(instance->bindings);

@@ -27,7 +27,7 @@ wisp_status wisp_engine_new(wisp_engine **result, const wisp_engine_options *opt
     wisp_engine_options own;
     if (!result) return base_fail(report, WISP_E_USAGE, "wisp_engine_new: no result given");
     BASE_TRY(host_take_options(&own, sizeof own, options, "wisp_engine_options", report));
-    if (own.native != WISP_NATIVE_AUTO && own.native != WISP_NATIVE_OFF)
+    if ((unsigned)own.native > WISP_NATIVE_NOW)
         return base_fail(report, WISP_E_USAGE, "wisp_engine_new: native is not one of wisp_native");
     wisp_engine *engine = base_calloc(1, sizeof *engine);
     if (!engine) return base_fail(report, WISP_E_MEMORY, "out of memory for an engine");

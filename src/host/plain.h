@@ -33,6 +33,7 @@ struct wisp_instance {
     wasm_store *store;
     wasm_instance *wasm;
     wasi_context *wasi; /* NULL: none granted */
+    struct host_native *native;
     base_budget budget;
     host_binding *bindings;
     wasm_func *start; /* `_initialize`, until it has run */

@@ -445,7 +445,11 @@ wisp_status wasm_call(wasm_func *func, const wasm_value *args, size_t arg_count,
         return base_fail(report, WISP_E_USAGE,
                          "wasm: call with %zu arguments and %zu results of a function of %u and %u", arg_count,
                          result_count, type->param_count, type->result_count);
-    if (trap) memset(trap, 0, sizeof *trap);
+    if (trap) { /* the rest is valid only as far as these say: clearing it all would cost more than a short call */
+        trap->reason[0] = 0;
+        trap->exit_code = trap->depth = trap->frame_count = 0;
+        trap->limit = WASM_LIMIT_NONE;
+    }
     wasm_value *v = store->sp;
     size_t slots = arg_count > result_count ? arg_count : result_count;
     wisp_status status;
