@@ -378,7 +378,8 @@ static void catches_fit_their_labels(void **state)
     expect(CODE(0, 0x02, I64, 0x1f, 0x40, 1, 0, 0, 0, END, 0x42, 0, END, 0x1a, END), WISP_E_INPUT, "type mismatch");
     expect(CODE(0, 0x02, EXNREF, 0x1f, 0x40, 1, 3, 0, END, 0xd0, EXNREF, END, 0x0a, END), WISP_OK, NULL);
     expect(CODE(0, 0x02, 0x70, 0x1f, 0x40, 1, 3, 0, END, 0xd0, 0x70, END, 0x1a, END), WISP_E_INPUT, "type mismatch");
-    expect(CODE(0, 0x1f, 0x40, 1, 2, 1, END, END), WISP_E_INPUT, "unknown label"); /* labels count from outside */
+    expect(CODE(0, 0x1f, 0x40, 1, 0, 0, 0, END, END), WISP_E_INPUT, "type mismatch"); /* the label takes nothing */
+    expect(CODE(0, 0x1f, 0x40, 1, 2, 1, END, END), WISP_E_INPUT, "unknown label");    /* labels count from outside */
     expect(CODE(0, 0x1f, 0x40, 1, 4, 0, END, END), WISP_E_INPUT, "malformed catch");
     expect(CODE(0, 0x1f, 0x40, 1, 0, 1, 0, END, END), WISP_E_INPUT, "unknown tag");
     expect(CODE(0, 0x41, 0, 0x08, 0, END), WISP_OK, NULL);
@@ -482,7 +483,7 @@ static void the_first_wrong_function_is_named(void **state)
     size_t first;
     expect(large(NULL, 0, false, &first), WISP_OK, NULL);
     for (unsigned n = 0; n < 20; n++) {
-        const uint32_t wrong[] = {59000 - n, 17 + n * 1500, 58999};
+        const uint32_t wrong[] = {25 + n * 1500, 17 + n * 1500, 58999}; /* neighbours, of two chunks */
         expect(large(wrong, 3, n & 1, &first), WISP_E_INPUT, "values left");
         snprintf(text, sizeof text, "byte %zu, code section: ", first);
         if (!strstr(report.text, text)) fail_msg("\"%s\", wanted %s", report.text, text);
@@ -527,6 +528,24 @@ static void constant_expressions_wrap(void **state)
     assert_int_equal(constant(BYTES(0x41, 0x80, 0x80, 4, 0x41, 0x80, 0x80, 4, 0x6c, END), I32), 0);
     assert_int_equal(constant(BYTES(0x23, 0, 0x42, 6, 0x7d, END), I64), UINT64_MAX);
     assert_int_equal(constant(BYTES(0x23, 0, 0x42, 6, 0x7e, 0x42, 3, 0x7c, END), I64), 33);
+}
+
+/* -1 + 1 is 0 as an address, too. */
+static void offsets_wrap(void **state)
+{
+    (void)state;
+    base_buffer b = header();
+    wasm_module *m;
+    wasm_store *store;
+    wasm_instance *instance;
+    SECTION(&b, 5, 1, 0, 1);
+    SECTION(&b, 11, 1, 0, 0x41, 0x7f, 0x41, 1, 0x6a, END, 1, 'x');
+    expect(decode(&b, &m), WISP_OK, NULL);
+    assert_int_equal(wasm_store_new(&store, NULL, &report), WISP_OK);
+    expect(wasm_instance_new(&instance, store, m, NULL, NULL, &report), WISP_OK, NULL);
+    assert_int_equal(*(char *)wasm_memory_at(instance, 0, 1), 'x');
+    wasm_store_free(store);
+    wasm_module_free(m);
 }
 
 static void a_deep_constant_expression(void **state)
@@ -597,6 +616,7 @@ int main(void)
         cmocka_unit_test(cut_code_is_refused),
         cmocka_unit_test(the_first_wrong_function_is_named),
         cmocka_unit_test(constant_expressions_wrap),
+        cmocka_unit_test(offsets_wrap),
         cmocka_unit_test(a_deep_constant_expression),
         cmocka_unit_test(allocations_may_fail),
     };
