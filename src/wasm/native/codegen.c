@@ -12,8 +12,9 @@
 
 #include "wasm/native/emit.h"
 
-/* Frames up to this size need no check of their own: the reserve below the stack limit takes them. */
-enum { PLAIN_FRAME = 16384 };
+/* Frames up to PLAIN_FRAME need no check of their own: the reserve below the stack limit takes them. A function that
+ * needs more than MOST_FRAME is refused. */
+enum { PLAIN_FRAME = 16384, MOST_FRAME = 4 << 20 };
 
 static pthread_once_t targets_once = PTHREAD_ONCE_INIT;
 
@@ -160,15 +161,15 @@ static wisp_status build_entries(native_unit *u)
     return WISP_OK;
 }
 
-static wisp_status build(native_unit *u, uint32_t first, uint32_t count, bool entries)
+static wisp_status build(native_unit *u, bool entries)
 {
-    const wasm_module *m = u->m;
+    const uint32_t first = u->m->imported_funcs + u->first;
     bool declared = true;
-    for (uint32_t i = 0; i < count; i++) /* in the order of their indices, which is theirs in the object */
-        declared &= native_declare(u, m->imported_funcs + first + i) != NULL;
+    for (uint32_t i = 0; i < u->count; i++) /* in the order of their indices, which is theirs in the object */
+        declared &= native_declare(u, first + i) != NULL;
     if (!declared) return base_fail(u->report, WISP_E_MEMORY, "wasm: out of memory for native code");
-    for (uint32_t i = 0; i < count; i++)
-        BASE_TRY(native_translate(u, m->imported_funcs + first + i));
+    for (uint32_t i = 0; i < u->count; i++)
+        BASE_TRY(native_translate(u, first + i));
     if (entries) BASE_TRY(build_entries(u));
     for (LLVMValueRef fn = LLVMGetFirstFunction(u->module); fn; fn = LLVMGetNextFunction(fn))
         if (LLVMGetIntrinsicID(fn) == 0) add_attributes(u, fn);
@@ -188,6 +189,7 @@ static wisp_status llvm_failed(native_unit *u, const char *what, char *message)
 
 static wisp_status optimize(native_unit *u, LLVMTargetMachineRef machine)
 {
+    if (u->plain) return WISP_OK;
     const char *passes = getenv("WISP_PASSES");
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
     LLVMErrorRef error = LLVMRunPasses(u->module, passes ? passes : pipeline, machine, options);
@@ -225,7 +227,8 @@ static wisp_status make_machine(LLVMTargetMachineRef *out, native_unit *u)
         LLVMDisposeMessage(message);
         return status;
     }
-    *out = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, LLVMCodeGenLevelDefault, LLVMRelocPIC,
+    *out = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features,
+                                   u->plain ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault, LLVMRelocPIC,
                                    LLVMCodeModelSmall);
     if (!*out) return base_fail(u->report, WISP_E_UNSUPPORTED, "wasm: LLVM has no %s", t->triple);
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(*out);
@@ -233,6 +236,25 @@ static wisp_status make_machine(LLVMTargetMachineRef *out, native_unit *u)
     LLVMDisposeTargetData(layout);
     LLVMSetTarget(u->module, t->triple);
     return WISP_OK;
+}
+
+/* Much of what LLVM does well takes time in the square of a function's size, or in its locals times its blocks. (An
+ * object with such a function is one of few: native_compile.c gives large functions objects of their own.) */
+static bool is_large(const wasm_module *m, const wasm_code *code)
+{
+    enum { MOST_BYTES = 64 << 10, MOST_PRODUCT = 20000000, MOST_LOOPS = 200, MOST_OPERANDS = 1000 };
+    const uint64_t size = (uint64_t)(code->end - code->start);
+    if (size > MOST_BYTES || size * code->locals > MOST_PRODUCT || code->operands > MOST_OPERANDS) return true;
+    uint32_t nest = 0, loops = 0;
+    for (const uint8_t *pc = code->start; pc < code->end && size > MOST_LOOPS;) {
+        wasm_instr i;
+        wasm_instr_read_nocheck(&i, m, &pc);
+        if (i.code == 0x03) loops++;
+        if (i.code == 0x02 || i.code == 0x03 || i.code == 0x04 || i.code == 0x1f) nest++;
+        if (loops > MOST_LOOPS && nest > MOST_LOOPS) return true;
+        if (i.code == 0x0b && nest) nest--;
+    }
+    return false;
 }
 
 /* What the module uses decides for all of its functions how they are called. */
@@ -252,20 +274,74 @@ static void survey(native_unit *u)
     }
 }
 
+/* LLVM says which frames are larger than the attribute "warn-stack-size" allows, in words: "stack frame size (<n>)
+ * exceeds limit (<n>) in function 'f<index>'". */
+static void on_diagnostic(LLVMDiagnosticInfoRef info, void *context)
+{
+    native_unit *u = context;
+    char *text = LLVMGetDiagInfoDescription(info);
+    const char *size = strstr(text, "frame size ("), *name = strstr(text, "in function '");
+    if (size && name) {
+        const uint64_t bytes = strtoull(size + 12, NULL, 10);
+        const uint32_t index = (uint32_t)strtoul(name + 14, NULL, 10) - u->m->imported_funcs - u->first;
+        if (index < u->count && name[13] != 'e' && bytes > u->frame_sizes[index]) {
+            u->frame_sizes[index] = bytes;
+            u->resized = true;
+        }
+    }
+    LLVMDisposeMessage(text);
+}
+
+static wisp_status check_frames(const native_unit *u)
+{
+    for (uint32_t i = 0; i < u->count; i++)
+        if (u->frame_sizes[i] > MOST_FRAME)
+            return base_fail(u->report, WISP_E_LIMIT, "wasm: native code of function %u: a frame of %llu bytes",
+                             u->m->imported_funcs + u->first + i, (unsigned long long)u->frame_sizes[i]);
+    return WISP_OK;
+}
+
+static wisp_status make_object(native_unit *u, uint8_t **bytes, size_t *size, bool entries)
+{
+    LLVMTargetMachineRef machine = NULL;
+    u->resized = false;
+    wisp_status status =
+        init_unit(u) ? WISP_OK : base_fail(u->report, WISP_E_MEMORY, "wasm: out of memory for native code");
+    LLVMContextSetDiagnosticHandler(u->c, on_diagnostic, u);
+    if (status == WISP_OK) status = make_machine(&machine, u);
+    if (status == WISP_OK) status = build(u, entries);
+    if (status == WISP_OK) status = emit_object(u, machine, bytes, size);
+    if (machine) LLVMDisposeTargetMachine(machine);
+    fini_unit(u);
+    return status == WISP_OK ? check_frames(u) : status;
+}
+
 wisp_status wasm_codegen_object(uint8_t **bytes, size_t *size, const wasm_module *module,
                                 const wasm_codegen_options *options, uint32_t first, uint32_t count, bool entries,
                                 wisp_report *report)
 {
-    native_unit u = {.m = module, .options = options, .report = report};
-    LLVMTargetMachineRef machine = NULL;
+    enum { ROUNDS = 4 };
+    native_unit u = {.m = module, .options = options, .report = report, .first = first, .count = count};
+    wisp_status status = WISP_OK;
     u.x86 = options->target != WASM_TARGET_AARCH64;
+    u.frame_sizes = base_calloc(count, sizeof *u.frame_sizes);
+    if (!u.frame_sizes) return base_fail(report, WISP_E_MEMORY, "wasm: out of memory for native code");
     survey(&u);
-    wisp_status status =
-        init_unit(&u) ? WISP_OK : base_fail(report, WISP_E_MEMORY, "wasm: out of memory for native code");
-    if (status == WISP_OK) status = make_machine(&machine, &u);
-    if (status == WISP_OK) status = build(&u, first, count, entries);
-    if (status == WISP_OK) status = emit_object(&u, machine, bytes, size);
-    if (machine) LLVMDisposeTargetMachine(machine);
-    fini_unit(&u);
+    for (uint32_t i = 0; i < count && !u.plain; i++)
+        u.plain = is_large(module, &module->codes[first + i]);
+    u.resized = true;
+    *bytes = NULL;
+    for (unsigned round = 0; status == WISP_OK && u.resized; round++) {
+        base_free(*bytes);
+        *bytes = NULL;
+        if (round == ROUNDS)
+            status = base_fail(report, WISP_E_LIMIT, "wasm: native code: frames of no certain size");
+        else
+            status = make_object(&u, bytes, size, entries);
+    }
+    base_free(u.frame_sizes);
+    if (status == WISP_OK) return status;
+    base_free(*bytes);
+    *bytes = NULL;
     return status;
 }

@@ -41,10 +41,13 @@ typedef struct native_unit {
     LLVMValueRef alias_tags[ALIASES], unlikely, empty;
     LLVMValueRef *funcs;     /* per function index; NULL until declared */
     LLVMTypeRef *func_types; /* per type index; NULL until needed */
-    uint64_t *frame_sizes;   /* per defined function: of frames so large that the function checks for them apart */
-    LLVMAttributeRef self;   /* of the context: passed in a register that callees preserve and nobody ever changes */
-    unsigned convention;     /* C, or LLVM's tailcc if the module has tail calls: its callees pop, which costs */
-    bool exceptions;         /* calls are followed by a look at the context's exception */
+    uint32_t first, count;   /* the defined functions of this object */
+    uint64_t *frame_sizes; /* of those: where the frame is so large that it is checked for before it is made; else 0 */
+    bool resized;          /* LLVM made a frame larger than that: all again */
+    LLVMAttributeRef self; /* of the context: passed in a register that callees preserve and nobody ever changes */
+    unsigned convention;   /* C, or LLVM's tailcc if the module has tail calls: its callees pop, which costs */
+    bool plain;            /* a function is so large that LLVM's better algorithms would take too long */
+    bool exceptions;       /* calls are followed by a look at the context's exception */
     bool x86;
 } native_unit;
 

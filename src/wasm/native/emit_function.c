@@ -1,12 +1,13 @@
 /* One function: its frame, the walk over its instructions, variables and references. */
 #include "wasm/native/emit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { BLOCK = 0x02, LOOP = 0x03, IF = 0x04, ELSE = 0x05, END = 0x0b, TRY_TABLE = 0x1f };
 
-/* What a function may cost: LLVM instructions made, and variables times blocks (places where LLVM may need a phi). */
-enum { MOST_WORK = 20000000 };
+/* What a function may cost: LLVM instructions made, and values that live at once (LLVM takes time in their square). */
+enum { MOST_WORK = 20000000, MOST_OPERANDS = 8000 };
 
 /* ---- parametric, variables, references ---- */
 
@@ -137,6 +138,7 @@ static bool is_live(native_function *f, const wasm_instr *i)
 static void walk(native_function *f)
 {
     const uint8_t *pc = f->code->start;
+    if (f->code->operands > MOST_OPERANDS) native_fail(f, WISP_E_LIMIT, "too many operands");
     while (f->control_count && f->status == WISP_OK) {
         wasm_instr i;
         wasm_instr_read_nocheck(&i, f->u->m, &pc);
@@ -218,6 +220,22 @@ static void begin_function(native_function *f)
 
 /* A function that calls compares the address of its frame with the limit. Frames of others, and what is below that
  * address in this one, fit the reserve that the limit leaves (codegen.c looks at their sizes). */
+static void check_stack(native_function *f, uint64_t frame_size, LLVMBasicBlockRef next)
+{
+    native_unit *u = f->u;
+    LLVMValueRef level = native_i32(u, 0);
+    LLVMValueRef frame = native_intrinsic(u, "llvm.frameaddress", &u->ptr, 1, &level, 1);
+    LLVMValueRef limit = native_field(u, u->i64, f->context, offsetof(wasm_native_context, stack_limit), ALIAS_CONTEXT);
+    frame = LLVMBuildPtrToInt(u->b, frame, u->i64, "");
+    LLVMValueRef below = LLVMBuildICmp(u->b, LLVMIntULT, frame, limit, "");
+    if (frame_size) {
+        LLVMValueRef room = native_binary(u, LLVMSub, frame, limit);
+        LLVMValueRef small = LLVMBuildICmp(u->b, LLVMIntULT, room, native_i64(u, frame_size), "");
+        below = LLVMBuildOr(u->b, below, small, "");
+    }
+    native_branch_unlikely(u, below, native_trap_block(f, WASM_TRAP_STACK), next);
+}
+
 static void finish_function(native_function *f)
 {
     native_unit *u = f->u;
@@ -225,16 +243,47 @@ static void finish_function(native_function *f)
     LLVMBuildBr(u->b, f->body);
     native_go(u, f->entry);
     if (f->slots) LLVMSetOperand(f->slots, 0, native_i32(u, f->slot_count));
-    if (!f->calls) {
+    if (f->calls)
+        check_stack(f, 0, f->start);
+    else
         LLVMBuildBr(u->b, f->start);
+}
+
+/* A function with a large frame is one that looks for room and then becomes another, which has that frame. */
+static void build_guard(native_function *f, LLVMValueRef inner, uint64_t frame_size)
+{
+    native_unit *u = f->u;
+    LLVMTypeRef type = LLVMGlobalGetValueType(f->fn);
+    const unsigned count = LLVMCountParams(f->fn);
+    LLVMValueRef *args = base_realloc_array(NULL, count, sizeof *args);
+    if (!args) {
+        native_fail(f, WISP_E_MEMORY, "out of memory");
         return;
     }
-    LLVMValueRef level = native_i32(u, 0);
-    LLVMValueRef frame = native_intrinsic(u, "llvm.frameaddress", &u->ptr, 1, &level, 1);
-    LLVMValueRef limit = native_field(u, u->i64, f->context, offsetof(wasm_native_context, stack_limit), ALIAS_CONTEXT);
-    frame = LLVMBuildPtrToInt(u->b, frame, u->i64, "");
-    LLVMValueRef below = LLVMBuildICmp(u->b, LLVMIntULT, frame, limit, "");
-    native_branch_unlikely(u, below, native_trap_block(f, WASM_TRAP_STACK), f->start);
+    LLVMGetParams(f->fn, args);
+    LLVMBasicBlockRef entry = native_block(f), next = native_block(f);
+    f->context = args[0];
+    native_go(u, entry);
+    check_stack(f, frame_size, next);
+    native_go(u, next);
+    LLVMValueRef result = native_call(u, type, inner, args, count);
+    LLVMSetTailCallKind(result, LLVMTailCallKindMustTail);
+    if (LLVMGetReturnType(type) == u->none)
+        LLVMBuildRetVoid(u->b);
+    else
+        LLVMBuildRet(u->b, result);
+    base_free(args);
+}
+
+static LLVMValueRef make_inner(native_unit *u, uint32_t index, LLVMValueRef outer)
+{
+    char name[16];
+    snprintf(name, sizeof name, "g%u", index);
+    LLVMValueRef inner = LLVMAddFunction(u->module, name, LLVMGlobalGetValueType(outer));
+    LLVMSetFunctionCallConv(inner, u->convention);
+    LLVMAddAttributeAtIndex(inner, 1, u->self);
+    LLVMSetLinkage(inner, LLVMInternalLinkage);
+    return inner;
 }
 
 static void release(native_function *f)
@@ -248,14 +297,13 @@ static void release(native_function *f)
     base_free(f->saved);
 }
 
-wisp_status native_translate(native_unit *u, uint32_t index)
+static wisp_status translate(native_unit *u, uint32_t index, LLVMValueRef fn)
 {
     const wasm_module *m = u->m;
-    native_function f = {.u = u, .index = index, .type = &m->types[m->funcs[index]]};
+    native_function f = {.u = u, .index = index, .type = &m->types[m->funcs[index]], .fn = fn};
     f.code = &m->codes[index - m->imported_funcs];
-    f.fn = native_declare(u, index);
     native_control outermost = {.results = f.type->results, .result_count = f.type->result_count};
-    if (!f.fn || !describe_locals(&f) || !BASE_GROW(f.controls, f.control_capacity, 1)) {
+    if (!describe_locals(&f) || !BASE_GROW(f.controls, f.control_capacity, 1)) {
         native_fail(&f, WISP_E_MEMORY, "out of memory");
     } else {
         f.controls[f.control_count++] = outermost;
@@ -265,4 +313,16 @@ wisp_status native_translate(native_unit *u, uint32_t index)
     }
     release(&f);
     return f.status;
+}
+
+wisp_status native_translate(native_unit *u, uint32_t index)
+{
+    LLVMValueRef fn = native_declare(u, index);
+    const uint64_t frame_size = u->frame_sizes[index - u->m->imported_funcs - u->first];
+    if (!frame_size) return translate(u, index, fn);
+    native_function guard = {.u = u, .index = index, .fn = fn};
+    LLVMValueRef inner = make_inner(u, index, fn);
+    build_guard(&guard, inner, frame_size);
+    if (guard.status != WISP_OK) return guard.status;
+    return translate(u, index, inner);
 }
