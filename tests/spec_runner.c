@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "os/os.h"
+#include "run_modes.h"
 #include "wasm/wasm.h"
 
 typedef struct tally {
@@ -64,17 +65,16 @@ typedef struct script {
 
 /* ---- ways of running ---- */
 
-typedef enum { INTERPRETER, NATIVE, MODES } run_mode;
+typedef enum { INTERPRETER, NATIVE, MODES } spec_mode;
 static const char *const mode_names[MODES] = {"interpreter", "native"};
-static const bool mode_built[MODES] = {true, false};
-static run_mode mode = INTERPRETER;
+static spec_mode mode = INTERPRETER;
 
-/* Called for every instance before any of its code runs: here it gets the code of the mode. */
-static wisp_status use_mode(wasm_instance *instance, wisp_report *report)
+/* NULL: not in this build. Memories have guard pages where the system lets them. */
+static const run_mode *way_of(spec_mode m)
 {
-    (void)instance;
-    if (mode == INTERPRETER) return WISP_OK;
-    return base_fail(report, WISP_E_UNSUPPORTED, "this build has no native code");
+    for (unsigned i = 0; i < run_mode_count; i++)
+        if (run_modes[i].native == (m == NATIVE) && !run_modes[i].explicit_checks) return &run_modes[i];
+    return NULL;
 }
 
 /* ---- the host module "spectest" ---- */
@@ -171,7 +171,7 @@ static wisp_status instantiate(script *s, loaded *l, wasm_trap *trap, wisp_repor
 {
     wasm_imports imports = {&spectest, 1, s->externs, s->extern_count};
     BASE_TRY(wasm_instance_new(&l->instance, s->store, l->module, &imports, trap, report));
-    BASE_TRY(use_mode(l->instance, report));
+    BASE_TRY(run_mode_prepare(way_of(mode), l->instance, report));
     return wasm_instance_start(l->instance, trap, report);
 }
 
@@ -611,15 +611,15 @@ static void print_tables(const totals *t)
 static int list_modes(void)
 {
     for (unsigned i = 0; i < MODES; i++)
-        if (mode_built[i]) printf("%s\n", mode_names[i]);
+        if (way_of((spec_mode)i)) printf("%s\n", mode_names[i]);
     return 0;
 }
 
 static bool set_mode(const char *name)
 {
     for (unsigned i = 0; i < MODES; i++)
-        if (is(name, mode_names[i])) mode = i;
-    return is(name, mode_names[mode]) && mode_built[mode];
+        if (is(name, mode_names[i])) mode = (spec_mode)i;
+    return is(name, mode_names[mode]) && way_of(mode);
 }
 
 int main(int argc, char **argv)

@@ -40,13 +40,13 @@ enum wasm_native_helper {
     WASM_HELPER_COUNT
 };
 
-/* One per instance, made by wasm_native_attach; native code's first argument. Everything but stack_limit and exception
- * stays as it is while the instance runs native code. */
+/* One per instance, made by wasm_native_attach; native code's first argument. Everything but stack_limit stays as it
+ * is while the instance runs native code. */
 typedef struct wasm_native_context {
-    uint8_t *memory;       /* of memory 0, where it is guarded (its base never moves); else NULL */
-    uintptr_t stack_limit; /* frames below it: "call stack exhausted" */
-    int64_t *ticks;        /* of the store */
-    void *exception;       /* pending; only functions of modules with tags look at it */
+    uint8_t *memory;                         /* of memory 0, where it is guarded (its base never moves); else NULL */
+    uintptr_t stack_limit;                   /* frames below it: "call stack exhausted" */
+    int64_t *ticks;                          /* of the store */
+    struct wasm_exception *const *exception; /* of the store: pending; only modules that throw or catch look at it */
     wasm_func *const *funcs;
     const uint32_t *type_ids; /* of the store, per type index */
     wasm_instance *instance;
@@ -57,7 +57,7 @@ typedef struct wasm_native_context {
 
 /* Beside the context, native code reads: wasm_func.type_id, .native, .native_context; wasm_table.items, .size;
  * wasm_memory.data, .size; wasm_global.value. The number changes when one of them moves. */
-#define WASM_NATIVE_VERSION 1
+#define WASM_NATIVE_VERSION 2
 static inline uint32_t wasm_native_abi(void)
 {
     static const size_t parts[] = {

@@ -50,19 +50,32 @@ static wisp_status call_any(wasm_store *store, wasm_native_context *caller, cons
 }
 
 /* The arguments go to the store's stack, where host functions and the interpreter want them. */
-static HELPER void helper_call(wasm_native_context *c, const wasm_func *func, wasm_value *v)
+static wisp_status call_with_copies(wasm_native_context *c, const wasm_func *func, wasm_value *v)
 {
     wasm_store *store = c->store;
     const uint32_t params = func->type->param_count, results = func->type->result_count;
     wasm_value *slots = store->sp;
-    if ((params > results ? params : results) > (size_t)(store->stack_end - slots)) TRAP(c, STACK);
-    if ((uintptr_t)__builtin_frame_address(0) < store->stack_limit) TRAP(c, STACK);
+    if ((params > results ? params : results) > (size_t)(store->stack_end - slots) ||
+        (uintptr_t)__builtin_frame_address(0) < store->stack_limit)
+        return wasm_trap_raise(store, WASM_TRAP_STACK);
     for (uint32_t i = 0; i < params; i++)
         slots[i] = v[i];
-    wisp_status status = call_any(store, c, func, slots);
-    if (status != WISP_OK) FAIL(c, status);
+    BASE_TRY(call_any(store, c, func, slots));
     for (uint32_t i = 0; i < results; i++)
         v[i] = slots[i];
+    return WISP_OK;
+}
+
+static HELPER void helper_call(wasm_native_context *c, const wasm_func *func, wasm_value *v)
+{
+    wisp_status status = call_with_copies(c, func, v);
+    if (status != WISP_OK) FAIL(c, status);
+}
+
+static HELPER void helper_call_catching(wasm_native_context *c, const wasm_func *func, wasm_value *v)
+{
+    wisp_status status = call_with_copies(c, func, v);
+    if (status != WISP_OK && !(status == WISP_E_EXCEPTION && c->store->exception)) FAIL(c, status);
 }
 
 static HELPER void helper_check_type(wasm_native_context *c, const wasm_func *func, uint32_t type)
@@ -81,10 +94,14 @@ WASM_CALLS_IMAGE wisp_status wasm_native_call(wasm_store *store, const wasm_func
     const wasm_native_code *code = instance->native_code;
     uintptr_t at = (uintptr_t)code->base + code->entry_offsets[instance->module->funcs[func->index]];
     wasm_value *sp = store->sp;
+    struct wasm_exception *pending = store->exception; /* of a caller's that a host function keeps waiting */
     store->sp = v + slots;
+    store->exception = NULL;
     c->stack_limit = store->stack_limit;
     ((entry *)at)(c, func->native, v);
     store->sp = sp;
+    if (WASM_UNLIKELY(store->exception != NULL)) return wasm_rethrow(store, store->exception);
+    store->exception = pending;
     return WISP_OK;
 }
 
@@ -158,27 +175,26 @@ static void helper_elem_drop(wasm_native_context *c, uint32_t elem)
 
 static HELPER void helper_throw(wasm_native_context *c, uint32_t tag, wasm_value *v)
 {
-    (void)tag;
-    (void)v;
-    TRAP(c, UNREACHABLE);
+    wisp_status status = wasm_throw(c->store, c->instance->tags[tag], v);
+    if (status != WISP_E_EXCEPTION) FAIL(c, status);
 }
+
 static HELPER void helper_throw_ref(wasm_native_context *c, void *exception)
 {
-    if (!exception) TRAP(c, NULL_REF);
-    c->exception = exception;
+    if (!exception) TRAP(c, NULL_EXCEPTION);
+    (void)wasm_rethrow(c->store, exception);
 }
+
 static uint32_t helper_exception_matches(wasm_native_context *c, uint32_t tag)
 {
-    (void)c;
-    (void)tag;
-    return 0;
+    return c->store->exception->tag == c->instance->tags[tag];
 }
-static void *helper_exception_take(wasm_native_context *c, wasm_value *v)
+
+static void *helper_exception_take(wasm_native_context *c, wasm_value *v, uint32_t reference)
 {
-    void *exception = c->exception;
-    (void)v;
-    c->exception = NULL;
-    return exception;
+    wasm_exception *exception = c->store->exception;
+    wasm_exception_take(c->store, v, reference);
+    return reference ? exception : NULL;
 }
 
 /* ---- attaching ---- */
@@ -196,6 +212,7 @@ static wasm_native_context *make_context(wasm_instance *instance)
     if (!c) return NULL;
     c->memory = instance->memory0->guarded ? instance->memory0->data : NULL;
     c->ticks = &instance->store->ticks;
+    c->exception = &instance->store->exception;
     c->funcs = instance->funcs;
     c->type_ids = instance->type_ids;
     c->instance = instance;

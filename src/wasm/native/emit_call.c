@@ -126,7 +126,7 @@ static void finish_by_helper(native_function *f, const call *c, LLVMValueRef fun
     native_store_slots(f, slots, c->args + c->hidden, params);
     LLVMValueRef args[] = {func, slots};
     f->calls = true;
-    native_helper(f, WASM_HELPER_call, args, 2);
+    native_helper(f, f->u->exceptions ? WASM_HELPER_call_catching : WASM_HELPER_call, args, 2);
     native_reload_ticks(f);
     native_check_exception(f, c->tail);
     native_load_slots(f, slots, c->type->results, results);

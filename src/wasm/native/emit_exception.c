@@ -31,7 +31,8 @@ void native_check_exception(native_function *f, bool tail)
     native_unit *u = f->u;
     if (!u->exceptions) return;
     LLVMBasicBlockRef handler = tail ? unwind_block(f) : handler_block(f), next = native_block(f);
-    LLVMValueRef pending = native_field(u, u->ptr, f->context, offsetof(wasm_native_context, exception), ALIAS_CONTEXT);
+    LLVMValueRef at = native_field(u, u->ptr, f->context, offsetof(wasm_native_context, exception), ALIAS_INVARIANT);
+    LLVMValueRef pending = native_load(u, u->ptr, at, ALIAS_CONTEXT);
     native_branch_unlikely(u, LLVMBuildICmp(u->b, LLVMIntNE, pending, LLVMConstNull(u->ptr), ""), handler, next);
     native_go(u, next);
 }
@@ -45,7 +46,8 @@ static void build_clause(native_function *f, const wasm_catch *clause)
     const wasm_functype *type = tagged ? &u->m->types[u->m->tags[clause->tag]] : NULL;
     const size_t height = f->stack_count;
     LLVMValueRef slots = type && type->param_count ? native_slots(f, type->param_count) : LLVMConstNull(u->ptr);
-    LLVMValueRef ref = native_helper(f, WASM_HELPER_exception_take, &slots, 1);
+    LLVMValueRef args[] = {slots, native_i32(u, with_ref)};
+    LLVMValueRef ref = native_helper(f, WASM_HELPER_exception_take, args, 2);
     if (type) native_load_slots(f, slots, type->params, type->param_count);
     if (with_ref) native_push(f, ref);
     native_branch(f, clause->label);
