@@ -40,8 +40,8 @@ static bool add_phis(native_function *f, native_control *c, const wasm_type *typ
 static void carry(native_function *f, native_control *c, uint32_t count)
 {
     c->reached = true;
-    if (f->stack_count < count) return; /* after a failure */
-    native_value *values = f->stack + f->stack_count - count;
+    if (f->stack_count < count) return;                                      /* after a failure */
+    native_value *values = count ? f->stack + f->stack_count - count : NULL; /* no operand ever: no stack */
     for (uint32_t i = 0; i < count; i++) {
         values[i] = (native_value){.v = native_exact(f, values[i])};
         f->work++;
