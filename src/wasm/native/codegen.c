@@ -190,9 +190,8 @@ static wisp_status llvm_failed(native_unit *u, const char *what, char *message)
 static wisp_status optimize(native_unit *u, LLVMTargetMachineRef machine)
 {
     if (u->plain) return WISP_OK;
-    const char *passes = getenv("WISP_PASSES");
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    LLVMErrorRef error = LLVMRunPasses(u->module, passes ? passes : pipeline, machine, options);
+    LLVMErrorRef error = LLVMRunPasses(u->module, pipeline, machine, options);
     LLVMDisposePassBuilderOptions(options);
     if (!error) return WISP_OK;
     char *message = LLVMGetErrorMessage(error);
@@ -205,7 +204,6 @@ static wisp_status emit_object(native_unit *u, LLVMTargetMachineRef machine, uin
 {
     LLVMMemoryBufferRef buffer = NULL;
     char *message = NULL;
-    if (getenv("WISP_DUMP")) LLVMPrintModuleToFile(u->module, getenv("WISP_DUMP"), &message);
     BASE_TRY(optimize(u, machine));
     if (LLVMTargetMachineEmitToMemoryBuffer(machine, u->module, LLVMObjectFile, &message, &buffer))
         return llvm_failed(u, "object", message);
