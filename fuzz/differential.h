@@ -14,6 +14,9 @@ typedef struct differential_options {
     void *context;
 } differential_options;
 
+/* For `prepare`: native code, made in this process for the target at `context` (uint32_t; NULL: the best this CPU has). */
+wisp_status differential_native(void *context, wasm_instance *instance);
+
 /* Appends lines of text. Aborts on what must not happen (internal errors, a trap without reason). */
 void differential_run(base_buffer *transcript, const wasm_module *module, const differential_options *options);
 /* The first line in which two transcripts differ, for a message; NULL if they are equal. */

@@ -27,18 +27,38 @@ static bool make(uint32_t seed, const generate_options *options, base_buffer *by
     return generate_module(bytes, entropy, sizeof entropy, options);
 }
 
+static const struct way {
+    const char *name;
+    differential_options options;
+} ways[] = {
+    {"interpreted, guard pages", {.fuel = 100000}},
+    {"interpreted, explicit checks", {.fuel = 100000, .explicit_checks = true}},
+#ifdef WITH_NATIVE
+    {"native, guard pages, fuel", {.fuel = 100000, .prepare = differential_native}},
+    {"native, explicit checks, fuel", {.fuel = 100000, .explicit_checks = true, .prepare = differential_native}},
+    {"interpreted, no fuel", {.fuel = 0}},
+    {"native, no fuel", {.fuel = 0, .prepare = differential_native}},
+#endif
+};
+
+/* What has fuel is compared with the first, what has none with the first that has none. */
 static int compare(uint32_t seed, const wasm_module *module)
 {
-    base_buffer transcripts[2] = {{0}, {0}};
+    enum { WAYS = sizeof ways / sizeof *ways };
+    base_buffer transcripts[WAYS] = {{0}};
     char text[512];
-    for (int i = 0; i < 2; i++)
-        differential_run(&transcripts[i], module, &(differential_options){.fuel = 100000, .explicit_checks = i});
-    const char *difference = differential_first(&transcripts[0], &transcripts[1], text);
-    if (difference) printf("seed %u: guarded and checked differ: %s\n", seed, difference);
+    int failed = 0;
+    for (int i = 0, reference = 0; i < WAYS; i++) {
+        if (ways[i].options.fuel != ways[reference].options.fuel) reference = i;
+        differential_run(&transcripts[i], module, &ways[i].options);
+        const char *difference = differential_first(&transcripts[reference], &transcripts[i], text);
+        if (difference) printf("seed %u: %s; %s: %s\n", seed, ways[reference].name, ways[i].name, difference);
+        failed |= difference != NULL;
+    }
     if (getenv("SHOW")) fwrite(transcripts[0].data, 1, transcripts[0].size, stdout);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < WAYS; i++)
         base_buffer_fini(&transcripts[i]);
-    return difference != NULL;
+    return failed;
 }
 
 /* For another engine: the module, and what is to be seen. */
