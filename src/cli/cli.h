@@ -146,11 +146,12 @@ int cli_run_program(int count, char **operands);
 int cli_inspect_module(const char *path, bool as_json);
 
 /* ---- shared.c ---- */
+enum cli_native { CLI_NATIVE_AUTO, CLI_NATIVE_OFF, CLI_NATIVE_NOW };
 /* Options of every command that runs a model; CLI_SESSION_OPTIONS lists them in a table. */
 typedef struct cli_session_options {
     uint64_t threads, context;
     unsigned device;
-    bool interpreter;
+    unsigned native; /* enum cli_native */
 } cli_session_options;
 extern cli_session_options cli_session;
 #define CLI_SESSION_OPTIONS                                                                                            \
@@ -160,10 +161,14 @@ extern cli_session_options cli_session;
          CLI_UINT, &cli_session.context,                                                                               \
          1,        1 << 24,                                                                                            \
          NULL},                                                                                                        \
-        {0,        "interpreter",                                                                                      \
-         NULL,     "no native code for the sandbox, nor for programs (slower, the same results)",                      \
-         CLI_FLAG, &cli_session.interpreter,                                                                           \
-         0,        0,                                                                                                  \
+        {0,                                                                                                            \
+         "native",                                                                                                     \
+         "auto|off|now",                                                                                               \
+         "the sandbox's code: native where there is some, interpreted, or compiled first",                             \
+         CLI_CHOICE,                                                                                                   \
+         &cli_session.native,                                                                                          \
+         0,                                                                                                            \
+         0,                                                                                                            \
          NULL},                                                                                                        \
     {                                                                                                                  \
         0, "device", "cpu|portable", "native kernels, or the capsule's own code (slower)", CLI_CHOICE,                 \

@@ -160,7 +160,7 @@ static int run_model(const char *path)
 static int run(int count, char **operands)
 {
     wisp_file_kind kind = wisp_probe(operands[0]);
-    const char *of_models = cli_given_under(&cli_run, FOR_MODELS, "interpreter");
+    const char *of_models = cli_given_under(&cli_run, FOR_MODELS, "native");
     const char *of_programs = cli_given_under(&cli_run, FOR_PROGRAMS, NULL);
     if (kind == WISP_FILE_MODULE && of_models)
         return cli_usage_error(&cli_run, "--%s is for models, and %s is a program", of_models, operands[0]);

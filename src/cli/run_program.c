@@ -238,7 +238,9 @@ int cli_run_program(int count, char **operands)
     wisp_engine *engine = NULL;
     wisp_module *module = NULL;
     wisp_engine_options options = {.size = sizeof options,
-                                   .native = cli_session.interpreter ? WISP_NATIVE_OFF : WISP_NATIVE_BACKGROUND};
+                                   .native = cli_session.native == CLI_NATIVE_OFF   ? WISP_NATIVE_OFF
+                                             : cli_session.native == CLI_NATIVE_NOW ? WISP_NATIVE_NOW
+                                                                                    : WISP_NATIVE_BACKGROUND};
     if (wisp_engine_new(&engine, &options, &report) != WISP_OK ||
         wisp_module_open(&module, engine, operands[0], &report) != WISP_OK) {
         wisp_engine_free(engine);
