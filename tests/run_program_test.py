@@ -194,7 +194,7 @@ def misuse():
     expect(2, "run", "-p", "x", GUEST, mentions=["--prompt", "is a program"])
     expect(2, "run", "--threads", "2", GUEST, mentions=["--threads"])
     expect(0, "run", "--native", "off", GUEST, out="hello, world\n")
-    expect(2, "run", "--native=off", "--stats", GUEST, mentions=["--stats"])
+    expect(2, "run", "--native", "off", "--temp", "0", GUEST, mentions=["--temp"])
     expect(0, "run", "--help", GUEST)
     model = pathlib.Path(os.environ["WISP_SOURCE"]) / "models" / "wisp-stories.gguf"
     expect(2, "run", model, "-p", "x", "--dir", ".", mentions=["--dir", "is a model"])

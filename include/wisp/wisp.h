@@ -180,6 +180,37 @@ WISP_API wisp_status wisp_pack(const wisp_pack_options *options, wisp_report *re
 /** Writes the GGUF that the capsule was made of: tensors bit for bit, metadata kept. */
 WISP_API wisp_status wisp_unpack(const wisp_capsule *capsule, const char *output, wisp_progress progress, void *context,
                                  wisp_report *report) WISP_MUST_USE;
+/* ---- native code ---------------------------------------------------------------------------------------------------
+ */
+
+enum { WISP_COMPILE_TARGETS_MAX = 8 };
+
+typedef struct wisp_compile_options {
+    const char *input;      /**< a WebAssembly module or a capsule, not signed */
+    const char *output;     /**< it with sections `wisp.aot.<target>` at its end; may be the same file */
+    const char *targets;    /**< "x86-64-v2,x86-64-v3,x86-64-v4,aarch64,native", some of them; NULL: "native" */
+    bool fuel;              /**< for instances that count fuel; others cannot use it then */
+    bool explicit_checks;   /**< for instances whose memory has no guard pages; others cannot use it then */
+    unsigned threads;       /**< 0: one a CPU. The result does not depend on it */
+    wisp_progress progress; /**< functions; NULL: none */
+    void *progress_context;
+} wisp_compile_options;
+
+typedef struct wisp_compiled_target {
+    const char *name; /**< static */
+    uint64_t bytes, ns;
+} wisp_compiled_target;
+
+typedef struct wisp_compile_result {
+    uint32_t functions, target_count;
+    wisp_compiled_target targets[WISP_COMPILE_TARGETS_MAX];
+} wisp_compile_result;
+
+/** Compiles ahead of time. The code in a file counts only if the whole file is signed by a trusted key
+ * (docs/signing.md). WISP_E_UNSUPPORTED if the native compiler is not installed. `result` may be NULL. */
+WISP_API wisp_status wisp_compile(const wisp_compile_options *options, wisp_compile_result *result,
+                                  wisp_report *report) WISP_MUST_USE;
+
 /** Removes the temporary files of packs under way; async-signal-safe. */
 WISP_API void wisp_abandon_outputs(void);
 

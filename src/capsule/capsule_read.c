@@ -82,15 +82,27 @@ static wisp_status find_manifest(capsule *c, const capsule_section *s, uint32_t 
     return WISP_OK;
 }
 
+/* `wisp compile` adds these behind everything else; the manifest, made before, does not list them. Their worth is the
+ * signature's affair. */
+static bool is_native_code(const capsule_section *s)
+{
+    return s->id == SECTION_CUSTOM && s->name.size > sizeof CAPSULE_NATIVE - 1 &&
+           memcmp(s->name.data, CAPSULE_NATIVE, sizeof CAPSULE_NATIVE - 1) == 0;
+}
+
 static wisp_status check_sections(capsule *c, owned *o, wisp_report *report)
 {
     const capsule_section *s = o->sections;
     uint32_t first = 0;
     BASE_TRY(find_manifest(c, s, &first, report));
     BASE_TRY(capsule_manifest_read(&o->manifest, c->manifest, report));
-    if (o->manifest.entry_count != c->section_count - first)
-        return base_fail(report, WISP_E_INPUT, "%u sections after the manifest, which lists %u",
-                         (unsigned)(c->section_count - first), (unsigned)o->manifest.entry_count);
+    uint32_t listed = c->section_count;
+    while (listed > first && is_native_code(&s[listed - 1]))
+        listed--;
+    listed -= first;
+    if (o->manifest.entry_count != listed)
+        return base_fail(report, WISP_E_INPUT, "%u sections after the manifest, which lists %u", (unsigned)listed,
+                         (unsigned)o->manifest.entry_count);
     for (uint32_t i = 0; i < o->manifest.entry_count; i++)
         BASE_TRY(check_section(c, &s[first + i], &o->manifest.entries[i], report));
     return WISP_OK;

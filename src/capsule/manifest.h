@@ -11,6 +11,7 @@ enum { MANIFEST_NAME_MAX = 96, MANIFEST_BYTES_MAX = 64 << 20 };
 #define CAPSULE_GGUF "wisp.gguf"
 #define CAPSULE_PAD "wisp.pad"
 #define CAPSULE_WEIGHTS "wisp.weights." /* and a number from 1 */
+#define CAPSULE_NATIVE "wisp.aot."      /* and a target; behind all that the manifest lists */
 
 /* What the manifest says about one section. Sizes and digests are of the section's payload (what WebAssembly's size
  * field counts). Of padding only the place is listed, so that signing may change it; weights have no digest here. */

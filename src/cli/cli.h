@@ -62,7 +62,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_run, cli_logits, cli_tokenize, cli_bench, cli_pack, cli_inspect, cli_unpack, cli_doctor,
-    cli_completion, cli_keygen, cli_sign, cli_verify, cli_trust;
+    cli_completion, cli_compile, cli_keygen, cli_sign, cli_verify, cli_trust;
 extern const cli_command *const cli_commands[]; /* ends with NULL */
 
 /* ---- options.c ---- */
@@ -146,12 +146,12 @@ int cli_run_program(int count, char **operands);
 int cli_inspect_module(const char *path, bool as_json);
 
 /* ---- shared.c ---- */
-enum cli_native { CLI_NATIVE_AUTO, CLI_NATIVE_OFF, CLI_NATIVE_NOW };
 /* Options of every command that runs a model; CLI_SESSION_OPTIONS lists them in a table. */
 typedef struct cli_session_options {
     uint64_t threads, context;
     unsigned device;
-    unsigned native; /* enum cli_native */
+    bool stats;
+    unsigned native; /* of programs too: CLI_NATIVE_OPTION */
 } cli_session_options;
 extern cli_session_options cli_session;
 #define CLI_SESSION_OPTIONS                                                                                            \
@@ -161,18 +161,16 @@ extern cli_session_options cli_session;
          CLI_UINT, &cli_session.context,                                                                               \
          1,        1 << 24,                                                                                            \
          NULL},                                                                                                        \
-        {0,                                                                                                            \
-         "native",                                                                                                     \
-         "auto|off|now",                                                                                               \
-         "the sandbox's code: native where there is some, interpreted, or compiled first",                             \
-         CLI_CHOICE,                                                                                                   \
-         &cli_session.native,                                                                                          \
-         0,                                                                                                            \
-         0,                                                                                                            \
-         NULL},                                                                                                        \
     {                                                                                                                  \
         0, "device", "cpu|portable", "native kernels, or the capsule's own code (slower)", CLI_CHOICE,                 \
             &cli_session.device, 0, 0, NULL                                                                            \
+    }
+
+#define CLI_NATIVE_OPTION                                                                                              \
+    {                                                                                                                  \
+        0, "native", "auto|off|cached|now",                                                                            \
+            "native code: compiled beside a program's run, never, never but used, before", CLI_CHOICE,                 \
+            &cli_session.native, 0, 0, NULL                                                                            \
     }
 
 bool cli_same_file(const char *path, const char *other);

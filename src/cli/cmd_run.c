@@ -12,7 +12,7 @@ static const char *prompt, *prompt_file;
 static int32_t max_tokens = -1, top_k = 40;
 static double temperature = 0.8, top_p = 0.95, min_p = 0.05, repeat_penalty = 1;
 static uint64_t seed;
-static bool seed_given, show_stats;
+static bool seed_given;
 
 #define FOR_MODELS "Options for models"
 #define FOR_PROGRAMS "Options for programs (before FILE; what follows it is the program's)"
@@ -32,9 +32,12 @@ static const cli_option options[] = {
     {0, "seed", "S", "make recent tokens less likely (1: off); same seed, same text (random)", CLI_UINT, &seed, 0,
      1.8446744073709552e19, &seed_given},
     CLI_SESSION_OPTIONS,
-    {0, "stats", NULL, "speed and memory on standard error at the end", CLI_FLAG, &show_stats, 0, 0, NULL},
     {0, "", NULL, FOR_PROGRAMS, CLI_HEADING, NULL, 0, 0, NULL},
     CLI_PROGRAM_OPTIONS,
+    {0, "", NULL, "Options for both", CLI_HEADING, NULL, 0, 0, NULL},
+    CLI_NATIVE_OPTION,
+    {0, "stats", NULL, "speed, memory and kind of code on standard error at the end", CLI_FLAG, &cli_session.stats, 0,
+     0, NULL},
     {0},
 };
 
@@ -134,7 +137,7 @@ static wisp_status generate(wisp_capsule *capsule, const char *text, size_t size
         putchar('\n');
     }
     if (status == WISP_OK) status = report->status;
-    if (status == WISP_OK && show_stats) print_stats(session, &o, o.first_text_ms - begin_ms);
+    if (status == WISP_OK && cli_session.stats) print_stats(session, &o, o.first_text_ms - begin_ms);
     cli_watch_session(NULL);
     wisp_session_free(session);
     return status;
@@ -160,7 +163,7 @@ static int run_model(const char *path)
 static int run(int count, char **operands)
 {
     wisp_file_kind kind = wisp_probe(operands[0]);
-    const char *of_models = cli_given_under(&cli_run, FOR_MODELS, "native");
+    const char *of_models = cli_given_under(&cli_run, FOR_MODELS, NULL);
     const char *of_programs = cli_given_under(&cli_run, FOR_PROGRAMS, NULL);
     if (kind == WISP_FILE_MODULE && of_models)
         return cli_usage_error(&cli_run, "--%s is for models, and %s is a program", of_models, operands[0]);

@@ -199,6 +199,11 @@ static int invoke(wisp_instance *instance, const wisp_module *module, const char
     return EXIT_DONE;
 }
 
+static void print_code(const wisp_instance *instance)
+{
+    fprintf(stderr, "code: %s\n", wisp_instance_code(instance));
+}
+
 static int start(wisp_module *module, const char *name, int count, char **operands)
 {
     static grants granted;
@@ -228,6 +233,7 @@ static int start(wisp_module *module, const char *name, int count, char **operan
     exit_status = cli_program.invoke ? invoke(instance, module, name, count - 1, operands + 1, &report)
                                      : run_command(instance, name, &report);
     cli_watch_instance(NULL);
+    if (cli_session.stats) print_code(instance);
     wisp_instance_free(instance);
     return exit_status;
 }
@@ -237,10 +243,8 @@ int cli_run_program(int count, char **operands)
     wisp_report report = {0};
     wisp_engine *engine = NULL;
     wisp_module *module = NULL;
-    wisp_engine_options options = {.size = sizeof options,
-                                   .native = cli_session.native == CLI_NATIVE_OFF   ? WISP_NATIVE_OFF
-                                             : cli_session.native == CLI_NATIVE_NOW ? WISP_NATIVE_NOW
-                                                                                    : WISP_NATIVE_BACKGROUND};
+    static const wisp_native natives[] = {WISP_NATIVE_BACKGROUND, WISP_NATIVE_OFF, WISP_NATIVE_AUTO, WISP_NATIVE_NOW};
+    const wisp_engine_options options = {.size = sizeof options, .native = natives[cli_session.native]};
     if (wisp_engine_new(&engine, &options, &report) != WISP_OK ||
         wisp_module_open(&module, engine, operands[0], &report) != WISP_OK) {
         wisp_engine_free(engine);

@@ -54,7 +54,7 @@ wisp_status cli_start(wisp_session **session, wisp_capsule *capsule, uint32_t ch
         .context_length = (uint32_t)cli_session.context,
         .chunk = chunk,
         .created = watch,
-        .interpreter = cli_session.native == CLI_NATIVE_OFF,
+        .interpreter = cli_session.native == 1,
     };
     return wisp_session_new(session, capsule, &options, report);
 }

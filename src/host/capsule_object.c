@@ -48,7 +48,7 @@ static wisp_status open_model(wisp_capsule *c, const char *path, const wisp_open
     char cached[4096];
     BASE_TRY(host_cache_path(cached, sizeof cached, path, report));
     os_file_info info;
-    if (os_stat(cached, &info) && os_map_file(&c->map, cached, NULL) == WISP_OK) {
+    if (os_stat(cached, &info) && os_map_file_info(&c->map, &c->identity, cached, NULL) == WISP_OK) {
         if (open_mapped(c, NULL) == WISP_OK && is_ours(c, path)) return WISP_OK;
         wasm_module_free(c->module);
         c->module = NULL;
@@ -61,7 +61,7 @@ static wisp_status open_model(wisp_capsule *c, const char *path, const wisp_open
         pack.progress_context = options->progress_context;
     }
     BASE_TRY(wisp_pack(&pack, report));
-    BASE_TRY(os_map_file(&c->map, cached, report));
+    BASE_TRY(os_map_file_info(&c->map, &c->identity, cached, report));
     return open_mapped(c, report);
 }
 
@@ -84,11 +84,13 @@ static wisp_status open_vocabulary(wisp_capsule *c, const os_map *model, const c
 static wisp_status open_file(wisp_capsule *c, const char *path, const wisp_open_options *options, wisp_report *report)
 {
     os_map map;
-    BASE_TRY(os_map_file(&map, path, report));
+    os_file_info identity;
+    BASE_TRY(os_map_file_info(&map, &identity, path, report));
     base_span bytes = {map.data, map.size};
     wisp_status status;
     if (!compile_probe(bytes)) { /* capsule_open says what is wrong with anything else */
         c->map = map;
+        c->identity = identity;
         status = open_mapped(c, report);
         return status == WISP_OK ? status : base_fail_prefix(report, status, path);
     }

@@ -9,8 +9,9 @@
 #include "wasm/wasm.h"
 
 struct wisp_capsule {
-    os_map map;     /* the capsule's file, or … */
-    uint8_t *pages; /* … a capsule compiled into memory (a vocabulary only) */
+    os_map map;            /* the capsule's file, or … */
+    os_file_info identity; /* of that */
+    uint8_t *pages;        /* … a capsule compiled into memory (a vocabulary only) */
     size_t pages_size;
     capsule parsed;
     wasm_module *module; /* borrows the bytes above */

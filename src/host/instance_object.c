@@ -101,7 +101,8 @@ static wisp_status attach_native(wisp_instance *instance, wisp_report *report)
                                                   [WISP_NATIVE_NOW] = HOST_NATIVE_NOW};
     const wisp_module *m = instance->module;
     host_native_options options = {.policy = policies[m->engine ? m->engine->options.native : WISP_NATIVE_AUTO],
-                                   .file = wasm_module_bytes(m->wasm)};
+                                   .file = wasm_module_bytes(m->wasm),
+                                   .identity = m->map.data ? &m->identity : NULL};
     return host_native_attach(&instance->native, instance->wasm, &options, report);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "host/host.h"
+#include "host/native.h"
 #include "os/pool.h"
 
 typedef struct describe_context {
@@ -42,6 +43,20 @@ static void describe_cpu(describe_context *d)
     d->line(d->context, "memory", text);
 }
 
+static void describe_native(describe_context *d)
+{
+    char text[4400];
+    wisp_report report = {0};
+    const char *target = wasm_native_target_name(wasm_native_best_target());
+    d->line(d->context, "native code", target ? target : "none for this CPU");
+    if (host_native_find(text, sizeof text, "libwisp-native.so", &report) != WISP_OK)
+        snprintf(text, sizeof text, "%s", report.text);
+    text[500] = 0;
+    d->line(d->context, "native compiler", text);
+    host_native_cache_describe(text, 500);
+    d->line(d->context, "native cache", text);
+}
+
 wisp_status wisp_describe(void (*line)(void *, const char *, const char *), void *context, wisp_report *report)
 {
     if (!line) return base_fail(report, WISP_E_USAGE, "wisp_describe: no function given");
@@ -56,6 +71,7 @@ wisp_status wisp_describe(void (*line)(void *, const char *, const char *), void
     tensor_device_free(device);
     snprintf(text, sizeof text, "ABI %d, %u bytes", WISP_DEV_ABI, host_engine_size);
     line(context, "engine", text);
+    describe_native(&d);
     void *reserved = os_reserve((size_t)8 << 30);
     line(context, "address space",
          reserved ? "8 GiB can be reserved: sandbox memory stays in place"

@@ -136,7 +136,7 @@ static wisp_status decode(wisp_module *m, base_span bytes, wisp_report *report)
 
 static wisp_status open_file(wisp_module *m, const char *path, wisp_report *report)
 {
-    BASE_TRY(os_map_file(&m->map, path, report));
+    BASE_TRY(os_map_file_info(&m->map, &m->identity, path, report));
     wisp_status status = os_map_detach(&m->map, m->map.size, report);
     if (status == WISP_OK) status = decode(m, (base_span){m->map.data, (size_t)m->map.size}, report);
     return status == WISP_OK ? status : base_fail_prefix(report, status, path);

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "host/host.h"
+#include "host/trust.h"
 
 /* The standard engine's images, made by the build (engine_native.S); best target last. */
 extern const struct {
@@ -84,12 +85,58 @@ static bool from_engine(host_native *n)
     return false;
 }
 
+/* Code of a file is as good as who signed all of it. It is copied first, and the copy is what is hashed and used. */
+static bool from_section(host_native *n, const host_native_options *options, const wasm_section_info *section)
+{
+    wisp_report report = {0};
+    base_buffer copy = {0};
+    base_put(&copy, section->content.data, section->content.size);
+    base_span image = {copy.data, copy.size};
+    wasm_native_wanted wanted = n->wanted;
+    wanted.target = 0;
+    bool used = false;
+    wisp_status status =
+        copy.failed ? base_fail(&report, WISP_E_MEMORY, "out of memory") : wasm_native_check(image, &wanted, &report);
+    if (status == WISP_OK) {
+        host_trust_query query = {.file = options->file,
+                                  .copied = {image, (size_t)(section->content.data - options->file.data)},
+                                  .identity = options->identity};
+        status = host_trust_check(&query, NULL, &report);
+    }
+    if (status == WISP_OK) {
+        n->wanted.target = 0;
+        used = use(n, image, HOST_NATIVE_FILE);
+        n->wanted.target = wasm_native_best_target();
+    } else {
+        base_fail_prefix(&report, status, "native code in the file is not used");
+        note(n, report.text);
+    }
+    base_buffer_fini(&copy);
+    return used;
+}
+
+static bool from_file(host_native *n, const host_native_options *options)
+{
+    const wasm_module *m = wasm_instance_module(n->instance);
+    const base_span file = options->file, bytes = wasm_module_bytes(m);
+    if (!file.data || bytes.data != file.data || bytes.size != file.size) return false;
+    for (uint32_t target = WASM_TARGET_END; target-- > 1;) {
+        char name[40];
+        if (!wasm_native_runs(target)) continue;
+        snprintf(name, sizeof name, HOST_NATIVE_SECTION "%s", wasm_native_target_name(target));
+        const wasm_section_info *section = wasm_module_custom(m, name, 0);
+        if (section && from_section(n, options, section)) return true;
+    }
+    return false;
+}
+
 static bool from_cache(host_native *n)
 {
     base_buffer image = {0};
     wisp_report report = {0};
-    if (host_native_cache_read(&image, &n->wanted, &report) != WISP_OK) {
-        note(n, report.text);
+    wisp_status status = host_native_cache_read(&image, &n->wanted, &report);
+    if (status != WISP_OK) {
+        if (!n->why[0]) note(n, report.text);
         return false;
     }
     bool used = use(n, (base_span){image.data, image.size}, HOST_NATIVE_CACHE);
@@ -158,7 +205,9 @@ static wisp_status compile(host_native *n, const host_native_options *options, w
     if (options->policy == HOST_NATIVE_NOW) {
         compile_now(n, &job);
     } else {
-        n->origin = HOST_NATIVE_COMPILING; /* before the thread could be done */
+        job.threads = os_cpu_count() > 1 ? os_cpu_count() - 1 : 1; /* one is left to the program */
+        n->origin = HOST_NATIVE_COMPILING;                         /* before the thread could be done */
+        n->why[0] = 0;
         if (host_background_start(&n->background, &job, done, n, &why) != WISP_OK) {
             n->origin = HOST_NATIVE_INTERPRETER;
             note(n, why.text);
@@ -177,7 +226,8 @@ static wisp_status choose(host_native *n, const host_native_options *options, wi
     if (wasm_module_func_count(wasm_instance_module(n->instance)) ==
         wasm_module_imported_func_count(wasm_instance_module(n->instance)))
         return WISP_OK; /* no code */
-    if (from_engine(n) || from_cache(n) || options->policy == HOST_NATIVE_CACHED) return WISP_OK;
+    if (from_engine(n) || from_file(n, options) || from_cache(n) || options->policy == HOST_NATIVE_CACHED)
+        return WISP_OK;
     return compile(n, options, report);
 }
 

@@ -4,6 +4,7 @@
 #ifndef HOST_NATIVE_H
 #define HOST_NATIVE_H
 #include "base/err.h"
+#include "os/os.h"
 #include "wasm/native_code.h"
 #include "wasm/wasm.h"
 
@@ -19,8 +20,9 @@ typedef struct host_native_options {
     host_native_policy policy;
     const uint32_t *replaceable; /* functions that may be replaced, ascending: part of what the code is made for */
     uint32_t replaceable_count;
-    base_span file; /* whole file that the module is of, if its own native code may be used: looked at only if
-                       host_trust_check says that its signature is good; {NULL, 0}: not wanted */
+    base_span file; /* the whole mapped file that the module is of, if its own native code may count: it does only if
+                       host_trust_check says that its signature is good. {NULL, 0}: not wanted */
+    const os_file_info *identity; /* of that file; NULL: unknown */
 } host_native_options;
 
 typedef enum host_native_origin {
@@ -45,6 +47,9 @@ void host_native_free(host_native *n);
 host_native_origin host_native_state(const host_native *n); /* NULL is allowed */
 const char *host_native_state_name(host_native_origin origin);
 const char *host_native_why(const host_native *n); /* "" or why there is no native code */
+
+/* In a file: custom sections of this name and a target's. */
+#define HOST_NATIVE_SECTION "wisp.aot."
 
 /* ---- compiling (native_compiler.c) ---- */
 

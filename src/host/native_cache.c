@@ -87,8 +87,12 @@ wisp_status host_native_cache_read(base_buffer *image, const wasm_native_wanted 
     base_buffer file = {0};
     BASE_TRY(open_folder(&dir, path, sizeof path, report));
     name_of(name, wanted);
-    wisp_status status = os_private_read(&dir, name, false, image_limit, &file, report);
-    if (status == WISP_OK) status = host_installation_key(key, "native code", report);
+    wisp_report why = {0};
+    wisp_status status = os_private_read(&dir, name, false, image_limit, &file, &why);
+    if (status != WISP_OK)
+        base_fail(report, status, "%s", status == WISP_E_NOT_FOUND ? "not compiled yet" : why.text);
+    else
+        status = host_installation_key(key, "native code", report);
     if (status == WISP_OK && !is_good(&file, key, name))
         status = base_fail(report, WISP_E_NOT_FOUND, "%s/%s: ignored: damaged, or not made here", path, name);
     if (status == WISP_OK) os_private_touch(&dir, name);

@@ -84,6 +84,7 @@ struct host_background {
     os_child child;
     atomic_int lock; /* around `child` being there: guards its being killed */
     bool started, cancelled;
+    uint32_t wake; /* 1 once cancelled: ends the wait before the start */
 };
 
 static void lock(host_background *b)
@@ -95,6 +96,14 @@ static void lock(host_background *b)
 static void unlock(host_background *b)
 {
     atomic_store_explicit(&b->lock, 0, memory_order_release);
+}
+
+/* Most programs have ended by then: a compilation would be for nothing, and in their way. */
+static void wait_a_little(host_background *b)
+{
+    const uint64_t wait_ns = 30 * 1000000, until = os_monotonic_ns() + wait_ns;
+    for (uint64_t now; !__atomic_load_n(&b->wake, __ATOMIC_ACQUIRE) && (now = os_monotonic_ns()) < until;)
+        os_wait_for(&b->wake, 0, until - now);
 }
 
 static wisp_status start_child(host_background *b, wisp_report *report)
@@ -126,6 +135,7 @@ static void background(void *context)
     base_buffer answer = {0};
     base_span image = {0};
     wisp_report report = {0};
+    wait_a_little(b);
     wisp_status status = talk(b, &answer, &report);
     if (status == WISP_OK) status = wasm_native_answer_read(&image, (base_span){answer.data, answer.size}, &report);
     b->done(b->context, status, image, report.text);
@@ -162,6 +172,8 @@ void host_background_free(host_background *b)
     b->cancelled = true;
     if (b->started) os_child_kill(&b->child);
     unlock(b);
+    __atomic_store_n(&b->wake, 1, __ATOMIC_RELEASE);
+    os_wake_all(&b->wake);
     os_thread_join(b->thread);
     base_buffer_fini(&b->head);
     base_buffer_fini(&b->module);

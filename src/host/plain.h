@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <wisp/module.h>
 
+#include "host/native.h"
 #include "os/os.h"
 #include "wasi/wasi.h"
 
@@ -13,10 +14,11 @@ struct wisp_engine {
 };
 
 struct wisp_module {
-    wisp_engine *engine; /* NULL: the defaults */
-    os_map map;          /* the bytes, or … */
-    uint8_t *bytes;      /* … a copy of them */
-    wasm_module *wasm;   /* borrows them */
+    wisp_engine *engine;   /* NULL: the defaults */
+    os_map map;            /* the bytes, or … */
+    os_file_info identity; /* of the mapped file */
+    uint8_t *bytes;        /* … a copy of them */
+    wasm_module *wasm;     /* borrows them */
     wisp_extern *imports, *exports;
     char *texts; /* what the externs point to */
 };
@@ -32,8 +34,8 @@ struct wisp_instance {
     wisp_module *module;
     wasm_store *store;
     wasm_instance *wasm;
-    wasi_context *wasi; /* NULL: none granted */
-    struct host_native *native;
+    host_native *native; /* NULL: the engine wants none */
+    wasi_context *wasi;  /* NULL: none granted */
     base_budget budget;
     host_binding *bindings;
     wasm_func *start; /* `_initialize`, until it has run */

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -150,8 +149,7 @@ bool os_child_end(os_child *child)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-void os_child_be_modest(void)
+void os_child_end_with_parent(void)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    setpriority(PRIO_PROCESS, 0, 10);
 }

@@ -87,6 +87,7 @@ wisp_status os_thread_start(os_thread **thread, void (*run)(void *), void *conte
 void os_thread_join(os_thread *thread);
 /* Sleeps while *word == expected (may wake spuriously); wakes all sleepers on the word. */
 void os_wait(const uint32_t *word, uint32_t expected);
+void os_wait_for(const uint32_t *word, uint32_t expected, uint64_t ns); /* at most so long */
 void os_wake_all(const uint32_t *word);
 void os_yield(void);
 /* Of the calling thread's stack, which grows down. False: unknown. Cheap after a thread's first time. */

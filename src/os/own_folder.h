@@ -63,7 +63,7 @@ bool os_child_receive(os_child *child, base_buffer *out, uint64_t limit);
 void os_child_kill(const os_child *child); /* any thread, before os_child_end; its streams end */
 bool os_child_end(os_child *child);        /* waits for it; true: exit status 0, as far as known */
 
-/* In the child: ends with its parent, and gives way to everybody else's work. */
-void os_child_be_modest(void);
+/* In the child: it is killed when the thread that started it ends. */
+void os_child_end_with_parent(void);
 
 #endif

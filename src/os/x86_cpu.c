@@ -40,7 +40,7 @@ static unsigned levels(unsigned c1, unsigned b7, uint64_t saved)
     return OS_CPU_X86_64_V2 | OS_CPU_X86_64_V3 | OS_CPU_X86_64_V4;
 }
 
-unsigned os_cpu_features(void)
+static unsigned detect(void)
 {
     unsigned a, b, c, d, features = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
@@ -59,7 +59,17 @@ unsigned os_cpu_features(void)
             if (c7 & bit_AVX512VNNI) features |= OS_CPU_AVX512_VNNI;
         }
     }
-    return features & restricted_to;
+    return features;
+}
+
+/* Asked once: under a hypervisor each CPUID is a trap to it. */
+unsigned os_cpu_features(void)
+{
+    enum { KNOWN = 1u << 30 };
+    static unsigned detected;
+    unsigned features = __atomic_load_n(&detected, __ATOMIC_RELAXED);
+    if (!features) __atomic_store_n(&detected, features = detect() | KNOWN, __ATOMIC_RELAXED);
+    return features & ~(unsigned)KNOWN & restricted_to;
 }
 
 const char *os_cpu_name(char out[64])

@@ -41,7 +41,7 @@ int main(void)
     wisp_native_request request;
     uint32_t *replaceable = NULL;
     wisp_report report = {0};
-    os_child_be_modest();
+    os_child_end_with_parent();
     if (!read_all(&in)) return 1;
     wisp_status status = wasm_native_request_read(&request, &replaceable, (base_span){in.data, in.size}, &report);
     if (status == WISP_OK)

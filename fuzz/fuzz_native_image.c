@@ -1,0 +1,52 @@
+/* Must reach: wasm_native_read (parts_fit, check_tables), wasm_native_fits, wasm_native_request_read,
+ * wasm_native_answer_read. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "wasm/native_load.h"
+#include "wasm/native_plugin.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool condition)
+{
+    if (!condition) abort();
+}
+
+/* What the machine relies on in an image that was accepted. */
+static void check(const wasm_native_code *code, size_t size)
+{
+    const wasm_native_header *h = &code->header;
+    const uint32_t *tables = code->func_offsets;
+    must(h->text_offset <= size && h->text_size <= size - h->text_offset);
+    must(h->rodata_offset <= size && h->rodata_size <= size - h->rodata_offset);
+    must(h->text_offset + h->text_size <= h->rodata_offset);
+    must((const uint8_t *)(code->entry_offsets + h->type_count) <= code->base + h->text_offset);
+    for (uint32_t i = 0; i < h->func_count; i++)
+        must(tables[i] >= h->text_offset && tables[i] <= tables[i + 1] && tables[i] < h->text_offset + h->text_size);
+    for (uint32_t i = 0; i < h->type_count; i++)
+        must(code->entry_offsets[i] == WASM_NATIVE_NO_ENTRY ||
+             (code->entry_offsets[i] >= h->text_offset && code->entry_offsets[i] < h->text_offset + h->text_size));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const wasm_native_wanted wanted;
+    wisp_report report = {0};
+    wisp_native_request request;
+    uint32_t *replaceable = NULL;
+    base_span answer;
+    wasm_native_code code;
+    uint8_t *copy = base_alloc_aligned(16, size + 1); /* as mapped: aligned */
+    if (!copy) return 0;
+    for (size_t i = 0; i < size; i++)
+        copy[i] = data[i];
+    if (wasm_native_read(&code, (base_span){copy, size}, &report) == WISP_OK) check(&code, size);
+    (void)!wasm_native_check((base_span){copy, size}, &wanted, NULL);
+    if (wasm_native_request_read(&request, &replaceable, (base_span){copy, size}, NULL) == WISP_OK)
+        must(request.module_size <= size);
+    base_free(replaceable);
+    if (wasm_native_answer_read(&answer, (base_span){copy, size}, NULL) == WISP_OK) must(answer.size <= size);
+    base_free(copy);
+    return 0;
+}
