@@ -169,7 +169,7 @@ extern cli_session_options cli_session;
 #define CLI_NATIVE_OPTION                                                                                              \
     {                                                                                                                  \
         0, "native", "auto|off|cached|now",                                                                            \
-            "native code: compiled beside a program's run, never, never but used, before", CLI_CHOICE,                 \
+            "how it ran; native code: made meanwhile, none, what is at hand, made first", CLI_CHOICE,                  \
             &cli_session.native, 0, 0, NULL                                                                            \
     }
 

@@ -35,9 +35,8 @@ static const cli_option options[] = {
     {0, "", NULL, FOR_PROGRAMS, CLI_HEADING, NULL, 0, 0, NULL},
     CLI_PROGRAM_OPTIONS,
     {0, "", NULL, "Options for both", CLI_HEADING, NULL, 0, 0, NULL},
+    {0, "stats", NULL, NULL, CLI_FLAG, &cli_session.stats, 0, 0, NULL},
     CLI_NATIVE_OPTION,
-    {0, "stats", NULL, "speed, memory and kind of code on standard error at the end", CLI_FLAG, &cli_session.stats, 0,
-     0, NULL},
     {0},
 };
 
