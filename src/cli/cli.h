@@ -168,9 +168,8 @@ extern cli_session_options cli_session;
 
 #define CLI_NATIVE_OPTION                                                                                              \
     {                                                                                                                  \
-        0, "native", "auto|off|cached|now",                                                                            \
-            "how it ran; native code: made meanwhile, none, what is at hand, made first", CLI_CHOICE,                  \
-            &cli_session.native, 0, 0, NULL                                                                            \
+        0, "native", "auto|off|cached|now", "how it ran; native code: made meanwhile, none, as found, made first",     \
+            CLI_CHOICE, &cli_session.native, 0, 0, NULL                                                                \
     }
 
 bool cli_same_file(const char *path, const char *other);

@@ -11,8 +11,8 @@ static uint64_t threads;
 
 static const cli_option options[] = {
     {'o', "output", "FILE", "the file to write", CLI_TEXT, &output, 0, 0, NULL},
-    {'t', "target", "LIST", "x86-64-v2, x86-64-v3, x86-64-v4, aarch64 or native (the default); several with commas",
-     CLI_LIST, &targets, 0, 0, NULL},
+    {'t', "target", "LIST", "x86-64-v2, x86-64-v3, x86-64-v4, aarch64, native (the default), or several", CLI_LIST,
+     &targets, 0, 0, NULL},
     {0, "fuel", NULL, "for runs with --fuel: the code counts", CLI_FLAG, &fuel, 0, 0, NULL},
     {0, "explicit-checks", NULL, "for systems without address space for guard pages: the code compares", CLI_FLAG,
      &explicit_checks, 0, 0, NULL},
