@@ -82,3 +82,30 @@ const wasm_op_fn wasm_float_branch_ops[2][6][3][2][2] = {
     {FLOAT_COMPARISONS(LINE, f)},
     {FLOAT_COMPARISONS(LINE, F)},
 };
+
+/* ---- counting loops: slot, constant to add, slot or constant to compare with ---- */
+
+#define COUNT_FORM(name, form, way, from_b, value)                                                                     \
+    OP(count_##name##_##form##_##way)                                                                                  \
+    {                                                                                                                  \
+        const uint32_t a = S_i(1) + W(2), b = from_b;                                                                  \
+        if (value) {                                                                                                   \
+            COUNT_TICK_##way;                                                                                          \
+            *(uint64_t *)(fp + W(1)) = A = a;                                                                          \
+            GO(BRANCH_TARGET);                                                                                         \
+        }                                                                                                              \
+        *(uint64_t *)(fp + W(1)) = A = a;                                                                              \
+        NEXT(4);                                                                                                       \
+    }
+#define COUNT_TICK_forward (void)0
+#define COUNT_TICK_back TICK /* before anything is written: the instruction is done again */
+#define COUNT(enumerator, name, t, value)                                                                              \
+    COUNT_FORM(name, S, forward, S_i(3), value)                                                                        \
+    COUNT_FORM(name, C, forward, W(3), value)                                                                          \
+    COUNT_FORM(name, S, back, S_i(3), value)                                                                           \
+    COUNT_FORM(name, C, back, W(3), value)
+COMPARISONS(COUNT, i, int32_t, 32)
+#define COUNT_LINE(enumerator, name, t, value)                                                                         \
+    [WASM_CMP_##enumerator] = {{count_##name##_S_forward, count_##name##_S_back},                                      \
+                               {count_##name##_C_forward, count_##name##_C_back}},
+const wasm_op_fn wasm_count_ops[WASM_CMPS][2][2] = {COMPARISONS(COUNT_LINE, i, int32_t, 32)};

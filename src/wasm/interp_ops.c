@@ -44,7 +44,8 @@
 #define ADDRESS_S(offset) (mem + ((uint64_t)S_i(0) + W(offset)))
 #define ADDRESS_A(offset) (mem + ((uint64_t)A_i + W(offset)))
 #define ADDRESS_K(offset) (mem + W(offset))
-#define ADDRESS_X(offset) (mem + ((uint64_t)(uint32_t)(S_i(0) + (S_i(1) << W(2))) + W(offset)))
+#define ADDRESS_X(offset) (mem + (uint64_t)(uint32_t)(S_i(0) + S_i(1)))
+#define ADDRESS_D(offset) (mem + (uint64_t)(uint32_t)(S_i(0) + W(1)))
 #define LOAD_FORM(name, form, words, r, type, value)                                                                   \
     PAIR(                                                                                                              \
         name##_##form, r, words, type m; memcpy(&m, ADDRESS_##form((words)-1), sizeof m); ACCESSED; SET_##r(value))
@@ -102,7 +103,8 @@ static inline uint8_t *checked_address(const uint32_t *words, uint64_t at, unsig
     LOAD_FORM(name, S, 2, r, type, value)                                                                              \
     LOAD_FORM(name, A, 1, r, type, value)                                                                              \
     LOAD_FORM(name, K, 1, r, type, value)                                                                              \
-    LOAD_FORM(name, X, 4, r, type, value)                                                                              \
+    LOAD_FORM(name, X, 2, r, type, value)                                                                              \
+    LOAD_FORM(name, D, 2, r, type, value)                                                                              \
     CHECKED_LOAD(name, S, 1, S_I(0), r, type, value)                                                                   \
     CHECKED_LOAD(name, A, 0, A, r, type, value)
 #define STORE_CONSTANT_FORMS(name, ta, type, value)                                                                    \
@@ -120,8 +122,10 @@ static inline uint8_t *checked_address(const uint32_t *words, uint64_t at, unsig
     STORE_FORM(name, AS, ADDRESS_A(0), 2, ta, S_##ta(1), type, value)                                                  \
     STORE_FORM(name, KS, ADDRESS_K(0), 2, ta, S_##ta(1), type, value)                                                  \
     STORE_FORM(name, KA, ADDRESS_K(0), 1, ta, A_##ta, type, value)                                                     \
-    STORE_FORM(name, XS, ADDRESS_X(3), 5, ta, S_##ta(4), type, value)                                                  \
-    STORE_FORM(name, XA, ADDRESS_X(3), 4, ta, A_##ta, type, value)                                                     \
+    STORE_FORM(name, XS, ADDRESS_X(0), 3, ta, S_##ta(2), type, value)                                                  \
+    STORE_FORM(name, XA, ADDRESS_X(0), 2, ta, A_##ta, type, value)                                                     \
+    STORE_FORM(name, DS, ADDRESS_D(0), 3, ta, S_##ta(2), type, value)                                                  \
+    STORE_FORM(name, DA, ADDRESS_D(0), 2, ta, A_##ta, type, value)                                                     \
     STORE_FORM(name, AA, ADDRESS_A(0), 1, ta, A_##ta, type, value)                                                     \
     STORE_CONSTANT_FORMS_##ta(name, ta, type, value)                                                                   \
     CHECKED_STORE(name, SS, 2, S_I(0), ta, S_##ta(1), type, value)                                                     \
@@ -182,7 +186,7 @@ const wasm_op_pair wasm_ops[WASM_OP_SLOTS][WASM_FORMS] = {
 #define WASM_TRI(code, name, text, a, b, c, r, value)                                                                  \
     [WASM_OP_SLOT(code)] = {ENTRY(name, SSS), ENTRY(name, ASS), ENTRY(name, SAS), ENTRY(name, SSA)},
 #define WASM_LOAD(code, name, text, r, align, type, value)                                                             \
-    [WASM_OP_SLOT(code)] = {LOAD_ENTRY(name, S), LOAD_ENTRY(name, A), LOAD_ENTRY(name, K), LOAD_ENTRY(name, X)},
+    [WASM_OP_SLOT(code)] = {LOAD_ENTRY(name, S), LOAD_ENTRY(name, A), LOAD_ENTRY(name, K), LOAD_ENTRY(name, X), LOAD_ENTRY(name, D)},
 #define WASM_STORE(code, name, text, a, align, type, value)
 #define WASM_EXTRACT(code, name, text, lanes, r, value) UN_LINE(code, name)
 #define WASM_REPLACE(code, name, text, lanes, a, type)                                                                 \
@@ -217,7 +221,7 @@ const wasm_op_pair wasm_ops[WASM_OP_SLOTS][WASM_FORMS] = {
 #define WASM_STORE(code, name, text, a, align, type, value)                                                            \
     [WASM_OP_SLOT(code)] = {STORE_ENTRY(name, SS), STORE_ENTRY(name, SA), STORE_ENTRY(name, AS),                       \
                             STORE_ENTRY(name, KS), STORE_ENTRY(name, KA), STORE_ENTRY(name, XS),                       \
-                            STORE_ENTRY(name, XA), STORE_ENTRY(name, AA), STORE_CONSTANT_ENTRIES_##a(name)},
+                            STORE_ENTRY(name, XA), STORE_ENTRY(name, DS), STORE_ENTRY(name, DA), STORE_ENTRY(name, AA), STORE_CONSTANT_ENTRIES_##a(name)},
 const wasm_op_fn wasm_store_ops[WASM_OP_SLOTS][WASM_STORE_FORMS] = {
 #include "wasm/opcodes.def"
 };

@@ -93,8 +93,9 @@ enum { WASM_TO_ACC, WASM_TO_SLOT };
 enum wasm_unary_form { WASM_FORM_S, WASM_FORM_A };
 enum wasm_binary_form { WASM_FORM_SS, WASM_FORM_AS, WASM_FORM_SA, WASM_FORM_SC, WASM_FORM_AC };
 enum wasm_ternary_form { WASM_FORM_SSS, WASM_FORM_ASS, WASM_FORM_SAS, WASM_FORM_SSA };
-/* Loads: address in a slot, in the accumulator, none (a constant, part of the offset), slot + (slot << k). */
-enum wasm_load_form { WASM_LOAD_S, WASM_LOAD_A, WASM_LOAD_K, WASM_LOAD_X };
+/* Loads: address in a slot, in the accumulator, none (a constant, part of the offset), slot + slot, slot + constant
+ * (wrapping, unlike the offset). The last two have no other offset. */
+enum wasm_load_form { WASM_LOAD_S, WASM_LOAD_A, WASM_LOAD_K, WASM_LOAD_X, WASM_LOAD_D };
 /* Stores: address then value; `A` as a value is the accumulator of its class. */
 enum wasm_store_form {
     WASM_STORE_SS,
@@ -107,6 +108,8 @@ enum wasm_store_form {
     WASM_STORE_KC,
     WASM_STORE_XS,
     WASM_STORE_XA,
+    WASM_STORE_DS,
+    WASM_STORE_DA,
     WASM_STORE_AA,
     WASM_STORE_FORMS
 };
@@ -141,6 +144,9 @@ enum { WASM_BR_SS, WASM_BR_SC, WASM_BR_AS, WASM_BR_AC, WASM_BR_FORMS };
 extern const wasm_op_fn wasm_branch_ops[2][WASM_CMPS][WASM_BR_FORMS][2];
 /* [f64][comparison][SS, AS, SA][branches if false][backward] */
 extern const wasm_op_fn wasm_float_branch_ops[2][6][3][2][2];
+
+/* slot += constant, then a branch by its comparison with a slot or a constant (32 bits): [comparison][constant][back] */
+extern const wasm_op_fn wasm_count_ops[WASM_CMPS][2][2];
 
 /* The rest, by name: WASM_MISC(name) in interp_misc.def; functions wasm_op_NAME. */
 #define WASM_MISC(name) wisp_status wasm_op_##name(WASM_STATE);

@@ -200,6 +200,10 @@ static void simple(translator *t, const wasm_instr *i, const wasm_op_info *op)
     const char *colon = strchr(op->signature, ':');
     const int lane = op->immediate == WASM_IMM_LANE ? i->lane : -1;
     const uint8_t result = letter_kind(colon[1]);
+    if (i->code == 0xad && t->height) { /* i64.extend_i32_u: a slot holds an i32 so */
+        t->entries[t->height - 1].wide = KIND_WIDE;
+        return;
+    }
     switch (colon - op->signature) {
     case 1:
         wasm_unary(t, i->code, result, true, lane);

@@ -124,12 +124,23 @@ void wasm_wrote_slot(translator *t, uint32_t slot, uint32_t cls)
 static const wasm_op_fn set_ops[WASM_CLASSES] = {wasm_op_set_I, wasm_op_set_f, wasm_op_set_F, wasm_op_set_v};
 static const wasm_op_fn get_ops[WASM_CLASSES] = {wasm_op_get_I, wasm_op_get_f, wasm_op_get_F, wasm_op_get_v};
 
-/* The accumulator's value to a slot as well; the last instruction does it if it made the value. */
-static void store_acc(translator *t, uint32_t cls, uint32_t slot)
+/* The instruction in the queue that made what is in the accumulator, if it leaves it nowhere else as yet. */
+static insn *find_maker(translator *t, uint32_t cls)
 {
-    insn *last = wasm_last(t);
-    if (last && last->ops && last->cls == cls && last->to == NO_SLOT) {
-        last->to = slot;
+    for (unsigned n = t->queued; n--;) {
+        insn *i = &t->queue[n];
+        if (i->ops && i->cls == cls) return i->to == NO_SLOT ? i : NULL;
+    }
+    return NULL;
+}
+
+/* The accumulator's value to a slot as well. The last instruction does it if it made the value; to an entry's home an
+ * earlier one may, too: no instruction since knows that slot. */
+static void store_acc(translator *t, uint32_t cls, uint32_t slot, bool home)
+{
+    insn *maker = find_maker(t, cls);
+    if (maker && (home || maker == wasm_last(t))) {
+        maker->to = slot;
     } else {
         insn i = wasm_insn_new(t, set_ops[cls]);
         wasm_word(&i, slot);
@@ -142,7 +153,7 @@ void wasm_make_acc(translator *t, uint32_t cls)
 {
     if (t->acc_entry[cls] >= 0) {
         size_t index = (size_t)t->acc_entry[cls];
-        store_acc(t, cls, wasm_home(t, index));
+        store_acc(t, cls, wasm_home(t, index), true);
         t->entries[index].place = IN_HOME;
         t->acc_entry[cls] = -1;
     }
@@ -234,7 +245,7 @@ bool wasm_is_last(translator *t, const operand *o)
 void wasm_copy(translator *t, uint32_t to, const operand *o)
 {
     if (o->kind == FROM_ACC) {
-        store_acc(t, o->cls, to);
+        store_acc(t, o->cls, to, false);
         return;
     }
     if (o->kind == FROM_CONSTANT) {
@@ -264,7 +275,10 @@ void wasm_copy(translator *t, uint32_t to, const operand *o)
 void wasm_into_slot(translator *t, operand *o)
 {
     if (o->slot == NO_SLOT) {
-        wasm_copy(t, o->home, o);
+        if (o->kind == FROM_ACC)
+            store_acc(t, o->cls, o->home, true);
+        else
+            wasm_copy(t, o->home, o);
         o->slot = o->home;
     }
     o->kind = FROM_SLOT;
@@ -287,7 +301,7 @@ static void settle_entry(translator *t, size_t index)
     entry *e = &t->entries[index];
     if (e->place == IN_HOME) return;
     if (e->place == IN_ACC) {
-        store_acc(t, e->cls, wasm_home(t, index));
+        store_acc(t, e->cls, wasm_home(t, index), true);
         t->acc_entry[e->cls] = -1;
     } else {
         operand o = operand_of(t, e, index);

@@ -153,6 +153,24 @@ static void place_branch(translator *t, insn *i, uint32_t *word, uint32_t *base)
     wasm_flush(t);
 }
 
+/* `slot += constant` just before, and a 32-bit comparison of that slot's value: one instruction. */
+static bool branch_counting(translator *t, int compare, const operand *a, const operand *b, bool backward,
+                            uint32_t *word, uint32_t *base)
+{
+    const insn *last = wasm_last(t);
+    if (!last || last->code != I32_ADD || last->shape != SHAPE_BINARY || last->b.kind != FROM_CONSTANT) return false;
+    if (last->to == NO_SLOT || last->a.slot != last->to || a->kind != FROM_ACC || a->slot != last->to) return false;
+    if (b->kind == FROM_ACC || (b->kind == FROM_SLOT && b->slot == last->to)) return false;
+    insn i = wasm_insn_new(t, wasm_count_ops[compare][b->kind == FROM_CONSTANT][backward]);
+    wasm_word(&i, 0);
+    wasm_word(&i, last->to);
+    wasm_word(&i, (uint32_t)last->b.bits);
+    wasm_word(&i, b->kind == FROM_CONSTANT ? (uint32_t)b->bits : b->slot);
+    t->queued--;
+    place_branch(t, &i, word, base);
+    return true;
+}
+
 static void branch_integer(translator *t, int compare, bool wide, operand a, operand b, bool backward, uint32_t *word,
                            uint32_t *base)
 {
@@ -163,6 +181,7 @@ static void branch_integer(translator *t, int compare, bool wide, operand a, ope
         compare = mirrored(compare);
     }
     const bool acc = a.kind == FROM_ACC, constant = b.kind == FROM_CONSTANT;
+    if (!wide && branch_counting(t, compare, &a, &b, backward, word, base)) return;
     insn i = wasm_insn_new(t, NULL);
     i.fn = wasm_branch_ops[wide][compare][acc ? (constant ? WASM_BR_AC : WASM_BR_AS)
                                               : (constant ? WASM_BR_SC : WASM_BR_SS)][backward];

@@ -24,6 +24,27 @@ static bool is_absolute(const operand *address, uint64_t offset)
 
 /* ---- memory 0 behind guard pages ---- */
 
+enum { I32_ADD = 0x6a };
+
+/* The sum that the last instruction makes for the address: taken along if there is no offset. Writes its operands. */
+static unsigned take_sum(translator *t, const operand *a, uint64_t offset, insn *i, unsigned sum, unsigned with_constant)
+{
+    if (offset || !wasm_is_last(t, a)) return 0;
+    const insn last = *wasm_last(t);
+    if (last.shape != SHAPE_BINARY || last.code != I32_ADD || last.a.slot == NO_SLOT) return 0;
+    if (last.b.kind == FROM_CONSTANT) {
+        wasm_word(i, last.a.slot);
+        wasm_word(i, (uint32_t)last.b.bits);
+    } else if (last.b.slot != NO_SLOT) {
+        wasm_word(i, last.a.slot);
+        wasm_word(i, last.b.slot);
+    } else {
+        return 0;
+    }
+    t->queued--;
+    return last.b.kind == FROM_CONSTANT ? with_constant : sum;
+}
+
 static void load(translator *t, const wasm_instr *instr, uint8_t kind)
 {
     const uint32_t code = WASM_OP_SLOT(instr->code);
@@ -31,7 +52,15 @@ static void load(translator *t, const wasm_instr *instr, uint8_t kind)
     if (t->failed) return;
     insn i = wasm_insn_new(t, NULL);
     uint64_t offset = instr->offset;
-    unsigned form = WASM_LOAD_S;
+    unsigned form = take_sum(t, &a, offset, &i, WASM_LOAD_X, WASM_LOAD_D);
+    i.ops = &wasm_ops[code][form];
+    i.shape = SHAPE_LOAD;
+    i.code = (uint16_t)code;
+    i.a = a;
+    if (form) {
+        wasm_push_result(t, &i, kind);
+        return;
+    }
     if (is_absolute(&a, offset)) {
         form = WASM_LOAD_K;
         offset += a.bits;
@@ -43,9 +72,6 @@ static void load(translator *t, const wasm_instr *instr, uint8_t kind)
             wasm_word(&i, a.slot);
     }
     i.ops = &wasm_ops[code][form];
-    i.shape = SHAPE_LOAD;
-    i.code = (uint16_t)code;
-    i.a = a;
     wasm_word(&i, (uint32_t)offset);
     wasm_push_result(t, &i, kind);
 }
@@ -74,7 +100,14 @@ static void store(translator *t, const wasm_instr *instr)
         else
             wasm_into_slot(t, &value);
     }
-    insn i = wasm_insn_new(t, wasm_store_ops[code][store_forms[a.kind][value.kind]]);
+    insn i = wasm_insn_new(t, NULL);
+    const unsigned form = value.kind == FROM_SLOT ? take_sum(t, &a, offset, &i, WASM_STORE_XS, WASM_STORE_DS) : 0;
+    i.fn = wasm_store_ops[code][form ? form : store_forms[a.kind][value.kind]];
+    if (form) {
+        put_value(&i, &value);
+        wasm_add(t, &i);
+        return;
+    }
     if (a.kind == FROM_SLOT) wasm_word(&i, a.slot);
     wasm_word(&i, (uint32_t)offset);
     put_value(&i, &value);
