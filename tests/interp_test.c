@@ -215,10 +215,10 @@ static void comparisons_take_their_branch(void **state)
     for (uint8_t op = 0x46; op <= 0x4f; op++) {
         machine m;
         const text bodies[] = {
-            TEXT(0, GET, 0, GET, 1, op, END),                                            /* the value itself */
+            TEXT(0, GET, 0, GET, 1, op, END),                                                     /* the value itself */
             TEXT(0, 0x02, 0x40, GET, 0, GET, 1, op, 0x0d, 0, CONST, 0, 0x0f, END, CONST, 1, END), /* br_if */
-            TEXT(0, GET, 0, GET, 1, op, 0x04, I32, CONST, 1, 0x05, CONST, 0, END, END),  /* if */
-            TEXT(0, GET, 0, GET, 1, op, 0x45, 0x04, I32, CONST, 0, 0x05, CONST, 1, END, END), /* if not */
+            TEXT(0, GET, 0, GET, 1, op, 0x04, I32, CONST, 1, 0x05, CONST, 0, END, END),           /* if */
+            TEXT(0, GET, 0, GET, 1, op, 0x45, 0x04, I32, CONST, 0, 0x05, CONST, 1, END, END),     /* if not */
             TEXT(0, GET, 0, CONST, 0, 0x6a, GET, 1, op, 0x04, I32, CONST, 1, 0x05, CONST, 0, END, END),
             TEXT(0, GET, 0, GET, 1, CONST, 0, 0x6a, op, 0x04, I32, CONST, 1, 0x05, CONST, 0, END, END),
             /* a loop that is left after the first turn or by its count: slot += 1, compared */
@@ -311,7 +311,8 @@ static void wide_frames(void **state)
     machine m;
     const text bodies[] = {
         /* 50,000 locals, the last one is used and zero before */
-        TEXT(1, 0xcf, 0x86, 3, I32, GET, 0xcf, 0x86, 3, GET, 0, 0x6a, TEE, 0xcf, 0x86, 3, GET, 0xcf, 0x86, 3, 0x6a, END),
+        TEXT(1, 0xcf, 0x86, 3, I32, GET, 0xcf, 0x86, 3, GET, 0, 0x6a, TEE, 0xcf, 0x86, 3, GET, 0xcf, 0x86, 3, 0x6a,
+             END),
         TEXT(1, 3, I32, GET, 1, GET, 2, 0x6a, GET, 3, 0x6a, CONST, 9, TEE, 1, TEE, 2, SET, 3, END), /* zero each time */
     };
     make(&m, TYPES, TEXT(2, 0, 0), bodies, 2, NULL);
@@ -333,10 +334,13 @@ static void tail_calls_without_end(void **state)
         TEXT(0, 0x03, 0x40, GET, 0, CONST, 1, 0x6b, TEE, 0, 0x0d, 0, END, GET, 0, END),
         /* return_call itself(x - 1); through the table; at the end a host function: 21 doubled */
         TEXT(0, GET, 0, 0x45, 0x04, 0x40, CONST, 21, 0x12, 0, END, GET, 0, CONST, 1, 0x6b, 0x12, 2, END),
-        TEXT(0, GET, 0, CONST, 1, 0x13, 0, 0, END),                     /* return_call_indirect of table[1] */
+        TEXT(0, GET, 0, CONST, 1, 0x13, 0, 0, END),                /* return_call_indirect of table[1] */
         TEXT(0, 0xd2, 0, 0x1a, GET, 0, CONST, 0, 0x13, 0, 0, END), /* of the host function */
+        /* a loop around a call of the host */
+        TEXT(0, 0x03, 0x40, GET, 0, 0x10, 0, 0x1a, GET, 0, CONST, 1, 0x6b, TEE, 0, 0x0d, 0, END, GET, 0, END),
     };
-    make(&m, TYPES, TEXT(4, 0, 0, 0, 0), bodies, 4, NULL);
+    make(&m, TYPES, TEXT(5, 0, 0, 0, 0, 0), bodies, 5, NULL);
+    assert_int_equal(call(&m, "5", 1000000, 0), 0);
     assert_int_equal(call(&m, "1", 20000000, 0), 0);
     assert_int_equal(call(&m, "2", 20000000, 0), 42);
     assert_int_equal(call(&m, "3", 1000, 0), 0);
@@ -355,18 +359,18 @@ static void exceptions(void **state)
         /* 2: catch its value: block (i) try_table (catch 0 -> 0) call 1; 99; end; end + 1 */
         TEXT(0, 0x02, I32, 0x1f, 0x40, 1, 0, 0, 0, GET, 0, 0x10, 1, END, CONST, 99, END, CONST, 1, 0x6a, END),
         /* 3: catch_all in a loop: throws x times, counts down */
-        TEXT(0, 0x03, 0x40, 0x02, 0x40, 0x1f, 0x40, 1, 2, 0, GET, 0, 0x45, 0x0d, 2, GET, 0, CONST, 1, 0x6b, SET, 0, GET, 0,
-             0x08, 0, END, END, GET, 0, 0x0d, 0, END, GET, 0, END),
+        TEXT(0, 0x03, 0x40, 0x02, 0x40, 0x1f, 0x40, 1, 2, 0, GET, 0, 0x45, 0x0d, 2, GET, 0, CONST, 1, 0x6b, SET, 0, GET,
+             0, 0x08, 0, END, END, GET, 0, 0x0d, 0, END, GET, 0, END),
         /* 4: catch_ref, throw_ref to an outer one which takes the value */
-        TEXT(0, 0x02, I32, 0x1f, 0x40, 1, 0, 0, 0, 0x02, 7, 0x1f, 0x40, 1, 1, 0, 0, GET, 0, 0x10, 1, END, 0x00, END, 0x0a,
-             END, CONST, 99, END, END),
+        TEXT(0, 0x02, I32, 0x1f, 0x40, 1, 0, 0, 0, 0x02, 7, 0x1f, 0x40, 1, 1, 0, 0, GET, 0, 0x10, 1, END, 0x00, END,
+             0x0a, END, CONST, 99, END, END),
         /* 5: nothing catches: type (i)->() */
         TEXT(0, 0x02, 0x40, 0x1f, 0x40, 0, GET, 0, 0x10, 1, END, END, CONST, 0, END),
         /* 6: a trap is no exception */
         TEXT(0, 0x02, 0x40, 0x1f, 0x40, 1, 2, 0, 0x00, END, END, CONST, 0, END),
     };
-    const text types = TEXT(8, 0x60, 1, I32, 1, I32, 0x60, 1, I32, 0, 0x60, 2, I32, I32, 1, I32, 0x60, 2, I32, I32, 2, I32,
-                            I32, 0x60, 1, I64, 1, I64, 0x60, 0, 0, 0x60, 1, F32, 1, I32, 0x60, 0, 2, I32, 0x69);
+    const text types = TEXT(8, 0x60, 1, I32, 1, I32, 0x60, 1, I32, 0, 0x60, 2, I32, I32, 1, I32, 0x60, 2, I32, I32, 2,
+                            I32, I32, 0x60, 1, I64, 1, I64, 0x60, 0, 0, 0x60, 1, F32, 1, I32, 0x60, 0, 2, I32, 0x69);
     make(&m, types, TEXT(6, 1, 0, 0, 0, 0, 0), bodies, 6, NULL);
     wasm_value r[1];
     for (int i = 0; i < 3; i++) {

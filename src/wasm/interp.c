@@ -96,7 +96,8 @@ const void *wasm_fault_code(const wasm_store *store, const uintptr_t *registers,
     }
     for (unsigned n = 0; n < count; n++) {
         for (size_t k = 0; k < s->body_count; k++)
-            if (registers[n] - (uintptr_t)s->bodies[k]->code < s->bodies[k]->size && registers[n] % sizeof(wasm_cell) == 0)
+            if (registers[n] - (uintptr_t)s->bodies[k]->code < s->bodies[k]->size &&
+                registers[n] % sizeof(wasm_cell) == 0)
                 return s->pc = (const wasm_cell *)registers[n];
     }
     return NULL;
@@ -174,8 +175,9 @@ static const wasm_handler_catch *find_catch(const wasm_store *store, const wasm_
     return NULL;
 }
 
-bool wasm_find_handler(wasm_store *store, wasm_resumption *to)
+bool wasm_find_handler(wasm_store *store)
 {
+    __typeof__(store->resume) *to = &store->resume;
     const wasm_cell *pc = store->pc;
     for (;; to->top--) {
         const wasm_handler *handler = NULL;
@@ -183,7 +185,8 @@ bool wasm_find_handler(wasm_store *store, wasm_resumption *to)
         const wasm_handler_catch *c = body ? find_catch(store, body, pc, &handler) : NULL;
         if (c) {
             wasm_value *values = (wasm_value *)(to->fp + handler->slot);
-            if (c->reference) values[c->tag ? c->tag->type->param_count : 0].u64 = (uint64_t)(uintptr_t)store->exception;
+            if (c->reference)
+                values[c->tag ? c->tag->type->param_count : 0].u64 = (uint64_t)(uintptr_t)store->exception;
             wasm_exception_take(store, c->tag ? values : NULL, c->reference);
             to->pc = (const wasm_cell *)((const char *)body->code + c->target);
             to->instance = body->func->instance;

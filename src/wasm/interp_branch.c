@@ -76,8 +76,7 @@ const wasm_op_fn wasm_branch_ops[2][WASM_CMPS][WASM_BR_FORMS][2] = {
     {                                                                                                                  \
         {name##_##form##_forward, name##_##form##_back}, {name##_not_##form##_forward, name##_not_##form##_back},      \
     }
-#define LINE(enumerator, name, t, value)                                                                               \
-    [WASM_CMP_##enumerator] = {WAYS(name, SS), WAYS(name, AS), WAYS(name, SA)},
+#define LINE(enumerator, name, t, value) [WASM_CMP_##enumerator] = {WAYS(name, SS), WAYS(name, AS), WAYS(name, SA)},
 const wasm_op_fn wasm_float_branch_ops[2][6][3][2][2] = {
     {FLOAT_COMPARISONS(LINE, f)},
     {FLOAT_COMPARISONS(LINE, F)},

@@ -75,9 +75,11 @@ static COLD WASM_TEXT wisp_status failed(const wasm_cell *pc, char *fp, wasm_sto
     S->pc = pc;
     S->top = top;
     if (status != WISP_E_EXCEPTION || !S->exception) return status;
-    wasm_resumption to = {.fp = fp, .top = top};
-    if (!wasm_find_handler(S, &to)) return status;
-    return to.pc->fn(to.pc, to.fp, to.instance->memory0->data, S, 0, to.top, 0, 0, (v128){0});
+    S->resume.fp = fp;
+    S->resume.top = top;
+    if (!wasm_find_handler(S)) return status;
+    pc = S->resume.pc;
+    WASM_TAIL pc->fn(pc, S->resume.fp, S->resume.instance->memory0->data, S, 0, S->resume.top, 0, 0, (v128){0});
 }
 /* The same, in the frame that `record`, just taken off, returns to; there may be none in this run. */
 static COLD WASM_TEXT wisp_status failed_outside(wasm_frame *record, wasm_store *S, wisp_status status)
@@ -100,30 +102,26 @@ COLD MISC(translate)
     GO(callee->entry);
 }
 
-typedef struct results {
-    uint64_t A;
-    float f;
-    double d;
-    v128 v;
-} results;
-
-/* A single result is expected in its accumulator, too. */
-static void load_result(const wasm_functype *type, const wasm_value *from, results *r)
-{
-    if (type->result_count != 1) return;
-    if (type->results[0] == WASM_F32)
-        r->f = from->f32;
-    else if (type->results[0] == WASM_F64)
-        r->d = from->f64;
-    else if (type->results[0] == WASM_V128)
-        r->v = *(const v128 *)from;
-    else
-        r->A = from->u64;
-}
+/* A single result is expected in its accumulator, too. No variable's address may be taken in an operation: gcc would
+ * make a call of its last jump. */
+#define LOAD_RESULT(callee, at)                                                                                        \
+    do {                                                                                                               \
+        const wasm_functype *type_ = (callee)->type;                                                                   \
+        const wasm_value *at_ = (const wasm_value *)(at);                                                              \
+        if (type_->result_count != 1) break;                                                                           \
+        if (type_->results[0] == WASM_F32)                                                                             \
+            f = at_->f32;                                                                                              \
+        else if (type_->results[0] == WASM_F64)                                                                        \
+            d = at_->f64;                                                                                              \
+        else if (type_->results[0] == WASM_V128)                                                                       \
+            v = *(const v128 *)at_;                                                                                    \
+        else                                                                                                           \
+            A = at_->u64;                                                                                              \
+    } while (0)
 
 /* Runs what is not register code: a host function or native code. `pc` is in the calling instruction. */
 static __attribute__((noinline)) wisp_status outside(const wasm_cell *pc, wasm_frame *top, wasm_func *callee,
-                                                     wasm_instance *caller, wasm_value *at, results *r)
+                                                     wasm_instance *caller, wasm_value *at)
 {
     wasm_store *S = callee->store;
     S->pc = pc;
@@ -131,7 +129,6 @@ static __attribute__((noinline)) wisp_status outside(const wasm_cell *pc, wasm_f
     wisp_status status = callee->native ? wasm_native_call(S, callee, at) : wasm_call_host(S, callee, caller, at);
     S->pc = pc; /* what it called in turn may have failed and been forgiven */
     S->top = top;
-    if (status == WISP_OK) load_result(callee->type, at, r);
     return status;
 }
 
@@ -140,12 +137,11 @@ MISC(host)
 {
     wasm_func *callee = (wasm_func *)A;
     const wasm_frame record = *--top;
-    results r = {0};
-    wisp_status status = outside(wasm_frame_pc(top), top, callee, callee->instance, SLOT(0), &r);
+    wisp_status status = outside(wasm_frame_pc(top), top, callee, callee->instance, SLOT(0));
     *top = record;
     if (status != WISP_OK) return failed_outside(top, S, status);
     mem = callee->instance->memory0->data;
-    A = r.A, f = r.f, d = r.d, v = r.v;
+    LOAD_RESULT(callee, fp);
     pc = record.pc, fp = record.fp;
     GO(pc);
 }
@@ -176,10 +172,9 @@ static __attribute__((noinline)) WASM_TEXT wisp_status foreign(WASM_STATE)
         top++;
         GO(callee->entry);
     }
-    results r = {0};
-    wisp_status status = outside(pc - 1, top, callee, P(0), (wasm_value *)mem, &r);
+    wisp_status status = outside(pc - 1, top, callee, P(0), (wasm_value *)mem);
     if (status != WISP_OK) return failed(pc - 1, fp, S, top, status);
-    A = r.A, f = r.f, d = r.d, v = r.v;
+    LOAD_RESULT(callee, mem);
     GO(pc);
 }
 #define CALL_FOREIGN(callee, at, words)                                                                                \
@@ -274,11 +269,10 @@ static __attribute__((noinline)) WASM_TEXT wisp_status tail_foreign(WASM_STATE)
         GO(callee->entry);
     }
     const wasm_frame record = *--top;
-    results r = {0};
-    wisp_status status = outside(wasm_frame_pc(top), top, callee, instance, SLOT(0), &r);
+    wisp_status status = outside(wasm_frame_pc(top), top, callee, instance, SLOT(0));
     *top = record;
     if (status != WISP_OK) return failed_outside(top, S, status);
-    A = r.A, f = r.f, d = r.d, v = r.v;
+    LOAD_RESULT(callee, fp);
     pc = record.pc, fp = record.fp;
     GO(pc);
 }

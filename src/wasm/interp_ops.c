@@ -1,5 +1,5 @@
-/* The operations that opcodes.def defines by an expression, in all their forms, and the tables that the translator picks
- * them from. */
+/* The operations that opcodes.def defines by an expression, in all their forms, and the tables that the translator
+ * picks them from. */
 #include "wasm/opbody.h"
 
 /* ---- arithmetic ---- */
@@ -47,8 +47,7 @@
 #define ADDRESS_X(offset) (mem + (uint64_t)(uint32_t)(S_i(0) + S_i(1)))
 #define ADDRESS_D(offset) (mem + (uint64_t)(uint32_t)(S_i(0) + W(1)))
 #define LOAD_FORM(name, form, words, r, type, value)                                                                   \
-    PAIR(                                                                                                              \
-        name##_##form, r, words, type m; memcpy(&m, ADDRESS_##form((words)-1), sizeof m); ACCESSED; SET_##r(value))
+    PAIR(name##_##form, r, words, type m; memcpy(&m, ADDRESS_##form((words)-1), sizeof m); ACCESSED; SET_##r(value))
 #define STORE_FORM(name, form, address, words, ta, from, type, value)                                                  \
     OP(name##_##form)                                                                                                  \
     {                                                                                                                  \
@@ -75,9 +74,8 @@ static inline uint8_t *checked_address(const uint32_t *words, uint64_t at, unsig
     uint8_t *p = checked_address(&W(words), at, size);                                                                 \
     TRAP_IF(!p, MEMORY)
 #define CHECKED_LOAD(name, form, words, at, r, type, value)                                                            \
-    PAIR(                                                                                                              \
-        name##_checked_##form, r, (words) + 4, CHECKED(p, words, at, sizeof(type)) type m;                             \
-        memcpy(&m, p, sizeof m); SET_##r(value))
+    PAIR(name##_checked_##form, r, (words) + 4, CHECKED(p, words, at, sizeof(type)) type m; memcpy(&m, p, sizeof m);   \
+         SET_##r(value))
 #define CHECKED_STORE(name, form, words, at, ta, from, type, value)                                                    \
     OP(name##_checked_##form)                                                                                          \
     {                                                                                                                  \
@@ -127,27 +125,24 @@ static inline uint8_t *checked_address(const uint32_t *words, uint64_t at, unsig
     STORE_FORM(name, DS, ADDRESS_D(0), 3, ta, S_##ta(2), type, value)                                                  \
     STORE_FORM(name, DA, ADDRESS_D(0), 2, ta, A_##ta, type, value)                                                     \
     STORE_FORM(name, AA, ADDRESS_A(0), 1, ta, A_##ta, type, value)                                                     \
-    STORE_CONSTANT_FORMS_##ta(name, ta, type, value)                                                                   \
-    CHECKED_STORE(name, SS, 2, S_I(0), ta, S_##ta(1), type, value)                                                     \
-    CHECKED_STORE(name, SA, 1, S_I(0), ta, A_##ta, type, value)                                                        \
-    CHECKED_STORE(name, AS, 1, A, ta, S_##ta(0), type, value)                                                          \
-    CHECKED_STORE(name, AA, 0, A, ta, A_##ta, type, value)
+    STORE_CONSTANT_FORMS_##ta(name, ta, type, value) CHECKED_STORE(name, SS, 2, S_I(0), ta, S_##ta(1), type, value)    \
+        CHECKED_STORE(name, SA, 1, S_I(0), ta, A_##ta, type, value)                                                    \
+            CHECKED_STORE(name, AS, 1, A, ta, S_##ta(0), type, value)                                                  \
+                CHECKED_STORE(name, AA, 0, A, ta, A_##ta, type, value)
 #define WASM_EXTRACT(code, name, text, lanes, r, value)                                                                \
     PAIR(name##_S, r, 2, const v128 a = S_v(0); const unsigned k = W(1) & (lanes - 1); SET_##r(value))                 \
     PAIR(name##_A, r, 1, const v128 a = v; const unsigned k = W(0) & (lanes - 1); SET_##r(value))
 #define REPLACE_FORM(name, form, vector, tb, from, words, lanes, type)                                                 \
-    PAIR(                                                                                                              \
-        name##_##form, v, words, type a = (type)(vector);                                                              \
-        a[W((words)-1) & (lanes - 1)] = (__typeof__(a[0]))(from); SET_v(a))
+    PAIR(name##_##form, v, words, type a = (type)(vector); a[W((words)-1) & (lanes - 1)] = (__typeof__(a[0]))(from);   \
+         SET_v(a))
 #define WASM_REPLACE(code, name, text, lanes, tb, type)                                                                \
     REPLACE_FORM(name, SS, S_v(0), tb, S_##tb(1), 3, lanes, type)                                                      \
     REPLACE_FORM(name, AS, v, tb, S_##tb(0), 2, lanes, type)                                                           \
     REPLACE_FORM(name, SA, S_v(0), tb, A_##tb, 2, lanes, type)
 /* address and vector in slots, lane, memory, offset */
 #define WASM_LOAD_LANE(code, name, text, align, type)                                                                  \
-    PAIR(                                                                                                              \
-        name##_SS, v, 7, type a = (type)S_v(1); CHECKED(p, 3, S_I(0), 1u << align) __typeof__(((type){0})[0]) m;       \
-        memcpy(&m, p, sizeof m); a[W(2) & ((16 >> align) - 1)] = m; SET_v(a))
+    PAIR(name##_SS, v, 7, type a = (type)S_v(1); CHECKED(p, 3, S_I(0), 1u << align) __typeof__(((type){0})[0]) m;      \
+         memcpy(&m, p, sizeof m); a[W(2) & ((16 >> align) - 1)] = m; SET_v(a))
 #define WASM_STORE_LANE(code, name, text, align, type)                                                                 \
     OP(name##_SS)                                                                                                      \
     {                                                                                                                  \
@@ -186,7 +181,8 @@ const wasm_op_pair wasm_ops[WASM_OP_SLOTS][WASM_FORMS] = {
 #define WASM_TRI(code, name, text, a, b, c, r, value)                                                                  \
     [WASM_OP_SLOT(code)] = {ENTRY(name, SSS), ENTRY(name, ASS), ENTRY(name, SAS), ENTRY(name, SSA)},
 #define WASM_LOAD(code, name, text, r, align, type, value)                                                             \
-    [WASM_OP_SLOT(code)] = {LOAD_ENTRY(name, S), LOAD_ENTRY(name, A), LOAD_ENTRY(name, K), LOAD_ENTRY(name, X), LOAD_ENTRY(name, D)},
+    [WASM_OP_SLOT(code)] = {LOAD_ENTRY(name, S), LOAD_ENTRY(name, A), LOAD_ENTRY(name, K), LOAD_ENTRY(name, X),        \
+                            LOAD_ENTRY(name, D)},
 #define WASM_STORE(code, name, text, a, align, type, value)
 #define WASM_EXTRACT(code, name, text, lanes, r, value) UN_LINE(code, name)
 #define WASM_REPLACE(code, name, text, lanes, a, type)                                                                 \
@@ -219,9 +215,10 @@ const wasm_op_pair wasm_ops[WASM_OP_SLOTS][WASM_FORMS] = {
 #define WASM_LOCAL_OP NOTHING
 #define WASM_LOAD NOTHING
 #define WASM_STORE(code, name, text, a, align, type, value)                                                            \
-    [WASM_OP_SLOT(code)] = {STORE_ENTRY(name, SS), STORE_ENTRY(name, SA), STORE_ENTRY(name, AS),                       \
-                            STORE_ENTRY(name, KS), STORE_ENTRY(name, KA), STORE_ENTRY(name, XS),                       \
-                            STORE_ENTRY(name, XA), STORE_ENTRY(name, DS), STORE_ENTRY(name, DA), STORE_ENTRY(name, AA), STORE_CONSTANT_ENTRIES_##a(name)},
+    [WASM_OP_SLOT(code)] = {STORE_ENTRY(name, SS), STORE_ENTRY(name, SA),           STORE_ENTRY(name, AS),             \
+                            STORE_ENTRY(name, KS), STORE_ENTRY(name, KA),           STORE_ENTRY(name, XS),             \
+                            STORE_ENTRY(name, XA), STORE_ENTRY(name, DS),           STORE_ENTRY(name, DA),             \
+                            STORE_ENTRY(name, AA), STORE_CONSTANT_ENTRIES_##a(name)},
 const wasm_op_fn wasm_store_ops[WASM_OP_SLOTS][WASM_STORE_FORMS] = {
 #include "wasm/opcodes.def"
 };

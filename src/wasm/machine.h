@@ -313,6 +313,12 @@ struct wasm_store {
     bool bodies_sorted;
     struct wasm_exception *exceptions, *exception; /* all; the one that is on its way, or NULL */
     uint64_t exception_bytes;
+    struct { /* where a handler goes on (interp.c) */
+        const union wasm_cell *pc;
+        char *fp;
+        wasm_frame *top;
+        wasm_instance *instance;
+    } resume;
 };
 
 /* core §4.2.14 exception instances. One that no reference was made of ends when it is caught, others with the store. */

@@ -64,15 +64,9 @@ typedef struct wasm_body {
 /* interp_misc.c: where the frame around the one of `record` is, inside the instruction that called. */
 const wasm_cell *wasm_frame_pc(const wasm_frame *record);
 
-/* interp.c: where the pending exception is caught, its values put there; on entry fp and top of the innermost frame
- * (which is at store->pc). */
-typedef struct wasm_resumption {
-    const wasm_cell *pc;
-    char *fp;
-    wasm_frame *top;
-    wasm_instance *instance;
-} wasm_resumption;
-bool wasm_find_handler(wasm_store *store, wasm_resumption *to);
+/* interp.c: where the pending exception is caught, its values put there: store->resume, which on entry has fp and top of
+ * the innermost frame (which is at store->pc). */
+bool wasm_find_handler(wasm_store *store);
 
 /* translate.c: makes func->entry from func->code. */
 wisp_status wasm_translate(wasm_store *store, wasm_func *func);
@@ -145,7 +139,8 @@ extern const wasm_op_fn wasm_branch_ops[2][WASM_CMPS][WASM_BR_FORMS][2];
 /* [f64][comparison][SS, AS, SA][branches if false][backward] */
 extern const wasm_op_fn wasm_float_branch_ops[2][6][3][2][2];
 
-/* slot += constant, then a branch by its comparison with a slot or a constant (32 bits): [comparison][constant][back] */
+/* slot += constant, then a branch by its comparison with a slot or a constant (32 bits): [comparison][constant][back]
+ */
 extern const wasm_op_fn wasm_count_ops[WASM_CMPS][2][2];
 
 /* The rest, by name: WASM_MISC(name) in interp_misc.def; functions wasm_op_NAME. */

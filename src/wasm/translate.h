@@ -57,13 +57,13 @@ typedef struct control {
     bool targeted;
     wasm_type single;
     const wasm_functype *type;
-    uint32_t height;    /* of the stack under its parameters */
-    uint32_t start;     /* a loop's code */
-    int32_t fixes;      /* to its end */
-    int32_t otherwise;  /* an if's branch to else or end */
-    uint32_t handler;   /* of a try_table, in handlers */
-    uint32_t stub;      /* br_table: code made for this label … */
-    uint32_t stub_of;   /* … by the br_table of this number */
+    uint32_t height;   /* of the stack under its parameters */
+    uint32_t start;    /* a loop's code */
+    int32_t fixes;     /* to its end */
+    int32_t otherwise; /* an if's branch to else or end */
+    uint32_t handler;  /* of a try_table, in handlers */
+    uint32_t stub;     /* br_table: code made for this label … */
+    uint32_t stub_of;  /* … by the br_table of this number */
 } control;
 
 enum { QUEUE = 3 };
@@ -95,7 +95,7 @@ typedef struct wasm_translator {
     /* instructions */
     insn queue[QUEUE];
     unsigned queued;
-    uint32_t *code; /* in 32-bit halves of cells */
+    uint32_t *code;                     /* in 32-bit halves of cells */
     size_t size, code_capacity, looked; /* looked: where the last wasm_op_look is */
     fix *fixes;
     size_t fix_count, fix_capacity;

@@ -25,15 +25,17 @@ static int float_compare(uint32_t code)
 
 static int opposite(int compare)
 {
-    static const uint8_t of[] = {WASM_CMP_NE,   WASM_CMP_EQ,   WASM_CMP_GE_S, WASM_CMP_LE_S, WASM_CMP_GT_S, WASM_CMP_LT_S,
-                                 WASM_CMP_GE_U, WASM_CMP_LE_U, WASM_CMP_GT_U, WASM_CMP_LT_U, WASM_CMP_NTEST, WASM_CMP_TEST};
+    static const uint8_t of[] = {WASM_CMP_NE,   WASM_CMP_EQ,   WASM_CMP_GE_S,  WASM_CMP_LE_S,
+                                 WASM_CMP_GT_S, WASM_CMP_LT_S, WASM_CMP_GE_U,  WASM_CMP_LE_U,
+                                 WASM_CMP_GT_U, WASM_CMP_LT_U, WASM_CMP_NTEST, WASM_CMP_TEST};
     return of[compare];
 }
 
 static int mirrored(int compare)
 {
-    static const uint8_t of[] = {WASM_CMP_EQ,   WASM_CMP_NE,   WASM_CMP_GT_S, WASM_CMP_LT_S, WASM_CMP_GE_S, WASM_CMP_LE_S,
-                                 WASM_CMP_GT_U, WASM_CMP_LT_U, WASM_CMP_GE_U, WASM_CMP_LE_U, WASM_CMP_TEST, WASM_CMP_NTEST};
+    static const uint8_t of[] = {WASM_CMP_EQ,   WASM_CMP_NE,   WASM_CMP_GT_S, WASM_CMP_LT_S,
+                                 WASM_CMP_GE_S, WASM_CMP_LE_S, WASM_CMP_GT_U, WASM_CMP_LT_U,
+                                 WASM_CMP_GE_U, WASM_CMP_LE_U, WASM_CMP_TEST, WASM_CMP_NTEST};
     return of[compare];
 }
 
@@ -183,8 +185,8 @@ static void branch_integer(translator *t, int compare, bool wide, operand a, ope
     const bool acc = a.kind == FROM_ACC, constant = b.kind == FROM_CONSTANT;
     if (!wide && branch_counting(t, compare, &a, &b, backward, word, base)) return;
     insn i = wasm_insn_new(t, NULL);
-    i.fn = wasm_branch_ops[wide][compare][acc ? (constant ? WASM_BR_AC : WASM_BR_AS)
-                                              : (constant ? WASM_BR_SC : WASM_BR_SS)][backward];
+    i.fn = wasm_branch_ops[wide][compare]
+                          [acc ? (constant ? WASM_BR_AC : WASM_BR_AS) : (constant ? WASM_BR_SC : WASM_BR_SS)][backward];
     wasm_word(&i, 0);
     put_source(&i, &a);
     put_source(&i, &b);
@@ -204,10 +206,9 @@ static void branch_float(translator *t, int compare, bool unless, operand a, ope
 {
     if (b.kind == FROM_CONSTANT) wasm_into_slot(t, &b);
     insn i = wasm_insn_new(t, NULL);
-    i.fn = wasm_float_branch_ops[a.cls == WASM_CLASS_F][compare]
-                                [a.kind == FROM_ACC   ? WASM_FORM_AS
-                                 : b.kind == FROM_ACC ? WASM_FORM_SA
-                                                      : WASM_FORM_SS][unless][backward];
+    i.fn = wasm_float_branch_ops[a.cls == WASM_CLASS_F][compare][a.kind == FROM_ACC   ? WASM_FORM_AS
+                                                                 : b.kind == FROM_ACC ? WASM_FORM_SA
+                                                                                      : WASM_FORM_SS][unless][backward];
     wasm_word(&i, 0);
     put_source(&i, &a);
     put_source(&i, &b);

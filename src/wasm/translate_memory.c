@@ -27,7 +27,8 @@ static bool is_absolute(const operand *address, uint64_t offset)
 enum { I32_ADD = 0x6a };
 
 /* The sum that the last instruction makes for the address: taken along if there is no offset. Writes its operands. */
-static unsigned take_sum(translator *t, const operand *a, uint64_t offset, insn *i, unsigned sum, unsigned with_constant)
+static unsigned take_sum(translator *t, const operand *a, uint64_t offset, insn *i, unsigned sum,
+                         unsigned with_constant)
 {
     if (offset || !wasm_is_last(t, a)) return 0;
     const insn last = *wasm_last(t);
