@@ -42,13 +42,14 @@ static const struct way {
 };
 
 /* What has fuel is compared with the first, what has none with the first that has none. */
-static int compare(uint32_t seed, const wasm_module *module)
+static int compare(uint32_t seed, const wasm_module *module, bool natively)
 {
     enum { WAYS = sizeof ways / sizeof *ways };
     base_buffer transcripts[WAYS] = {{0}};
     char text[512];
     int failed = 0;
     for (int i = 0, reference = 0; i < WAYS; i++) {
+        if (ways[i].options.prepare && !natively) continue;
         if (ways[i].options.fuel != ways[reference].options.fuel) reference = i;
         differential_run(&transcripts[i], module, &ways[i].options);
         const char *difference = differential_first(&transcripts[reference], &transcripts[i], text);
@@ -79,7 +80,7 @@ static int write_files(const char *folder, uint32_t seed, const wasm_module *mod
     return failed;
 }
 
-static int check(uint32_t seed, const char *folder)
+static int check(uint32_t seed, const char *folder, bool natively)
 {
     generate_options options = options_of(seed);
     base_buffer bytes = {0};
@@ -92,7 +93,7 @@ static int check(uint32_t seed, const char *folder)
         printf("seed %u: not valid: %s\n", seed, report.text);
         failed = 1;
     } else {
-        failed = folder ? write_files(folder, seed, module, &bytes) : compare(seed, module);
+        failed = folder ? write_files(folder, seed, module, &bytes) : compare(seed, module, natively);
         wasm_module_free(module);
     }
     base_buffer_fini(&bytes);
@@ -117,6 +118,9 @@ static int show(const char *path)
     return 0;
 }
 
+/* Seeds that found something once. */
+static const uint32_t found[] = {141, 324, 347};
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--show") == 0) return show(argv[2]);
@@ -125,8 +129,10 @@ int main(int argc, char **argv)
     int given = argc - (int)(numbers - argv);
     uint32_t first = given > 0 ? (uint32_t)atol(numbers[0]) : 0, count = given > 1 ? (uint32_t)atol(numbers[1]) : 2000;
     int failures = 0;
+    for (size_t i = 0; given <= 0 && !folder && i < sizeof found / sizeof *found; i++)
+        failures += check(found[i], folder, true);
     for (uint32_t i = 0; i < count && failures < 10; i++)
-        failures += check(first + i, folder);
+        failures += check(first + i, folder, given > 0 || i % 16 == 0); /* compiling takes its time */
     printf("%u modules, %d failures\n", count, failures);
     return failures != 0;
 }

@@ -204,6 +204,10 @@ static wisp_status emit_object(native_unit *u, LLVMTargetMachineRef machine, uin
 {
     LLVMMemoryBufferRef buffer = NULL;
     char *message = NULL;
+    /* Wrong code given to LLVM's passes may do anything; refused, the interpreter serves. */
+    if (LLVMVerifyModule(u->module, LLVMReturnStatusAction, &message)) return llvm_failed(u, "our code", message);
+    LLVMDisposeMessage(message);
+    message = NULL;
     BASE_TRY(optimize(u, machine));
     if (LLVMTargetMachineEmitToMemoryBuffer(machine, u->module, LLVMObjectFile, &message, &buffer))
         return llvm_failed(u, "object", message);

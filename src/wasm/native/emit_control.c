@@ -36,16 +36,24 @@ static bool add_phis(native_function *f, native_control *c, const wasm_type *typ
     return true;
 }
 
+/* The top `count` operands as others may see them. Before a branch that may not be taken, so that what is made here is
+ * there on every way on. */
+static void settle(native_function *f, uint32_t count)
+{
+    for (uint32_t i = 1; i <= count && i <= f->stack_count; i++) {
+        native_value *v = &f->stack[f->stack_count - i];
+        *v = (native_value){.v = native_exact(f, *v)};
+        f->work++;
+    }
+}
+
 /* The top `count` operands go along to the label from the present block. */
 static void carry(native_function *f, native_control *c, uint32_t count)
 {
     c->reached = true;
-    if (f->stack_count < count) return;                                      /* after a failure */
+    if (f->stack_count < count) return; /* after a failure */
+    settle(f, count);
     native_value *values = count ? f->stack + f->stack_count - count : NULL; /* no operand ever: no stack */
-    for (uint32_t i = 0; i < count; i++) {
-        values[i] = (native_value){.v = native_exact(f, values[i])};
-        f->work++;
-    }
     LLVMBasicBlockRef here = LLVMGetInsertBlock(f->u->b);
     for (uint32_t i = 0; i < count; i++)
         LLVMAddIncoming(f->phis[c->phis + i], &values[i].v, &here, 1);
@@ -214,6 +222,7 @@ static void emit_br_if(native_function *f, LLVMValueRef condition, uint32_t dept
     LLVMBasicBlockRef next = native_block(f);
     if (depth + 1 == f->control_count || (c->opcode == LOOP && (u->options->flags & WASM_NATIVE_FUEL))) {
         LLVMBasicBlockRef taken = native_block(f);
+        settle(f, label_arity(c));
         LLVMBuildCondBr(u->b, condition, taken, next);
         native_go(u, taken);
         size_t height = f->stack_count;
@@ -295,6 +304,7 @@ static void fill_targets(native_function *f, const wasm_instr *i, table_targets 
     const uint8_t *list = i->list;
     for (uint64_t k = 0; k <= i->count; k++)
         numbers[k] = target_number(f, t, wasm_instr_label_nocheck(&list));
+    settle(f, label_arity(native_label(f, t->depths[0])));
     if (i->count > LONG_TABLE)
         switch_on_table(f, t, index, numbers, i->count);
     else
