@@ -14,7 +14,7 @@ typedef struct differential_options {
     void *context;
 } differential_options;
 
-/* For `prepare`: native code, made in this process for the target at `context` (uint32_t; NULL: the best this CPU has). */
+/* For `prepare`: native code, made in this process for the target at `context` (uint32_t; NULL: this CPU's best). */
 wisp_status differential_native(void *context, wasm_instance *instance);
 
 /* Appends lines of text. Aborts on what must not happen (internal errors, a trap without reason). */

@@ -169,7 +169,7 @@ static base_buffer small_module(void)
 
 /* ---- wasmsign2 ---- */
 
-/* What wasmsign2's library (0.2.6, SecretKey::sign with the default key id) makes of small_module with the RFC's key. */
+/* What wasmsign2's library (0.2.6, SecretKey::sign, default key id) makes of small_module with the RFC's key. */
 static const char wasmsign_vector[] =
     "0061736d01000000008101097369676e61747572650101010172011ccb8fedf0af8c64c1739fee7fcca738852c1bac83"
     "4a208afc53ed224225d154014f0c58fb94a6933f01b8b7707a8b01403a6094e84af414e5d350ff12ece43fc5dfc9d10c"

@@ -58,8 +58,7 @@ wisp_status host_cache_path(char *out, size_t size, const char *source, wisp_rep
     char hex[65];
     wisp_report folder = {0};
     wisp_status status = host_cache_folder(out, size, "capsules", &folder);
-    if (status)
-        return base_fail(report, status, "%.200s, or make a capsule with `wisp pack %s`", folder.text, source);
+    if (status) return base_fail(report, status, "%.200s, or make a capsule with `wisp pack %s`", folder.text, source);
     BASE_TRY(key_of(source, hex, report));
     size_t n = strlen(out);
     snprintf(out + n, size - n, "/%s.wasm", hex);

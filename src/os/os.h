@@ -49,8 +49,8 @@ struct os_file_info {
 bool os_stat(const char *path, os_file_info *info);
 
 /* ---- files that decide about trust, and secrets (posix_private.c) ---- */
-/* May anyone but this user and root change what this path leads to? Looks at every folder above it as well. Owners other
- * than these two, and modes that let a group or others write (unless the folder is sticky), are WISP_E_UNTRUSTED. */
+/* May anyone but this user and root change what this path leads to? Looks at every folder above it as well. Owners
+ * other than these two, and modes that let a group or others write (unless the folder is sticky), are untrusted. */
 wisp_status os_check_private(const char *path, wisp_report *report) WISP_MUST_USE;
 /* Reads a whole regular file of at most `capacity` bytes that only its owner (this user or root) may write. `secret`:
  * that only the owner may read, whoever that is. */

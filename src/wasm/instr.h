@@ -7,15 +7,15 @@
 
 typedef struct wasm_instr {
     uint32_t code;
-    uint32_t index;  /* function, local, global, table, memory, tag, type, segment, label; a copy's target */
-    uint32_t index2; /* call_indirect: the table; *.init: the table or memory; *.copy: the source */
-    wasm_type type;  /* ref.null: nullable; select_t; a block's single result, else 0 */
+    uint32_t index;             /* function, local, global, table, memory, tag, type, segment, label; a copy's target */
+    uint32_t index2;            /* call_indirect: the table; *.init: the table or memory; *.copy: the source */
+    wasm_type type;             /* ref.null: nullable; select_t; a block's single result, else 0 */
     const wasm_functype *block; /* of block, loop, if, try_table: a type given by index, else NULL */
     uint64_t offset;            /* memory access: static offset; `index` is the memory */
     uint64_t bits;              /* a constant of 32 (zero-extended) or 64 bits */
     const uint8_t *bytes;       /* 16 of them: v128.const, i8x16.shuffle */
-    const uint8_t *list;        /* br_table: label_count + 1 labels; try_table: catches. Read with the functions below */
-    uint32_t count;             /* br_table: labels without the default; try_table: catches */
+    const uint8_t *list; /* br_table: label_count + 1 labels; try_table: catches. Read with the functions below */
+    uint32_t count;      /* br_table: labels without the default; try_table: catches */
     uint8_t lane;
     uint8_t align; /* log2, of a memory access */
 } wasm_instr;

@@ -64,8 +64,8 @@ typedef struct wasm_body {
 /* interp_misc.c: where the frame around the one of `record` is, inside the instruction that called. */
 const wasm_cell *wasm_frame_pc(const wasm_frame *record);
 
-/* interp.c: where the pending exception is caught, its values put there: store->resume, which on entry has fp and top of
- * the innermost frame (which is at store->pc). */
+/* interp.c: where the pending exception is caught, its values put there: store->resume, which on entry has fp and top
+ * of the innermost frame (which is at store->pc). */
 bool wasm_find_handler(wasm_store *store);
 
 /* translate.c: makes func->entry from func->code. */

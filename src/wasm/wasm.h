@@ -205,8 +205,8 @@ void wasm_store_set_fuel(wasm_store *store, uint64_t fuel);
 /* The limit time_ns of calls to come. Fails if the watchdog thread cannot be started. */
 wisp_status wasm_store_set_time(wasm_store *store, uint64_t ns, wisp_report *report) WISP_MUST_USE;
 
-/* Has fn(context) called on the store's thread, soon: at a tick of interpreted code or before the next call from outside.
- * Any thread. One at a time: the latest counts; NULL takes it back (on the store's thread). */
+/* Has fn(context) called on the store's thread, soon: at a tick of interpreted code or before the next call from
+ * outside. Any thread. One at a time: the latest counts; NULL takes it back (on the store's thread). */
 void wasm_store_post(wasm_store *store, void (*fn)(void *context), void *context);
 
 /* ---- traps ---- */

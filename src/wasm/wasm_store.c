@@ -278,7 +278,8 @@ bool wasm_store_type_is_slow(const wasm_store *store, uint32_t sub, uint32_t sup
 static wasm_limit stack_limit_met(const wasm_store *store)
 {
     if ((uintptr_t)__builtin_frame_address(0) < store->stack_limit) return WASM_LIMIT_NATIVE_STACK;
-    return (uint32_t)(store->top - store->frames) >= store->limits.call_depth ? WASM_LIMIT_CALL_DEPTH : WASM_LIMIT_VALUE_STACK;
+    return (uint32_t)(store->top - store->frames) >= store->limits.call_depth ? WASM_LIMIT_CALL_DEPTH
+                                                                              : WASM_LIMIT_VALUE_STACK;
 }
 
 wisp_status wasm_trap_raise(wasm_store *store, wasm_trap_kind kind)
