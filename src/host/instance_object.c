@@ -99,10 +99,11 @@ static wisp_status attach_native(wisp_instance *instance, wisp_report *report)
                                                   [WISP_NATIVE_OFF] = HOST_NATIVE_OFF,
                                                   [WISP_NATIVE_BACKGROUND] = HOST_NATIVE_BACKGROUND,
                                                   [WISP_NATIVE_NOW] = HOST_NATIVE_NOW};
-    const wisp_module *m = instance->module;
+    wisp_module *m = instance->module;
     host_native_options options = {.policy = policies[m->engine ? m->engine->options.native : WISP_NATIVE_AUTO],
                                    .file = wasm_module_bytes(m->wasm),
-                                   .identity = m->map.data ? &m->identity : NULL};
+                                   .identity = m->map.data ? &m->identity : NULL,
+                                   .known = &m->native};
     return host_native_attach(&instance->native, instance->wasm, &options, report);
 }
 

@@ -136,9 +136,8 @@ static wisp_status decode(wisp_module *m, base_span bytes, wisp_report *report)
 
 static wisp_status open_file(wisp_module *m, const char *path, wisp_report *report)
 {
-    BASE_TRY(os_map_file_info(&m->map, &m->identity, path, report));
-    wisp_status status = os_map_detach(&m->map, m->map.size, report);
-    if (status == WISP_OK) status = decode(m, (base_span){m->map.data, (size_t)m->map.size}, report);
+    BASE_TRY(os_map_copy_info(&m->map, &m->identity, path, report));
+    wisp_status status = decode(m, (base_span){m->map.data, (size_t)m->map.size}, report);
     return status == WISP_OK ? status : base_fail_prefix(report, status, path);
 }
 
@@ -181,6 +180,7 @@ void wisp_module_free(wisp_module *m)
 {
     if (!m) return;
     wasm_module_free(m->wasm);
+    host_native_known_fini(&m->native);
     os_unmap(&m->map);
     base_free(m->bytes);
     base_free(m->imports);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "host/host.h"
 #include "host/trust.h"
+#include "os/os.h"
 
 /* The standard engine's images, made by the build (engine_native.S); best target last. */
 extern const struct {
@@ -22,7 +23,11 @@ struct host_native {
     wasm_native_wanted wanted;
     host_native_origin origin;
     char why[200];
+    host_native_known *known; /* NULL: there is none */
     host_background *background;
+    uint32_t *replaceable; /* copied for the background */
+    uint32_t replaceable_count;
+    uint64_t due_ns; /* when it begins */
     /* Written by the background thread, then taken by the store's at a tick or call. */
     base_buffer image;
     wisp_status status;
@@ -130,18 +135,95 @@ static bool from_file(host_native *n, const host_native_options *options)
     return false;
 }
 
+static void lock(host_native_known *known)
+{
+    while (atomic_exchange_explicit(&known->lock, 1, memory_order_acquire))
+        os_yield();
+}
+
+static void unlock(host_native_known *known)
+{
+    atomic_store_explicit(&known->lock, 0, memory_order_release);
+}
+
+void host_native_known_fini(host_native_known *known)
+{
+    base_buffer_fini(&known->image);
+}
+
+/* The digest of so many megabytes is made once a module. */
+static void find_digest(host_native *n, const host_native_options *options)
+{
+    host_native_known *known = options->known;
+    bool found = false;
+    if (known) {
+        lock(known);
+        found = known->digested;
+        memcpy(n->wanted.module, known->digest, sizeof known->digest);
+        unlock(known);
+    }
+    if (found) return;
+    wasm_module_code_digest(wasm_instance_module(n->instance), options->replaceable, options->replaceable_count,
+                            n->wanted.module);
+    if (!known) return;
+    lock(known);
+    memcpy(known->digest, n->wanted.module, sizeof known->digest);
+    known->digested = true;
+    unlock(known);
+}
+
+/* What an earlier instance found in the cache. False: it has to be asked. */
+static bool recall(host_native *n, host_native_known *known, bool *used)
+{
+    lock(known);
+    const bool same = known->flags == n->wanted.flags, absent = same && known->absent;
+    const bool kept = same && known->image.size != 0; /* once there it stays as it is */
+    unlock(known);
+    *used = kept && use(n, (base_span){known->image.data, known->image.size}, HOST_NATIVE_CACHE);
+    if (absent && !n->why[0]) note(n, "not compiled yet");
+    return absent || kept;
+}
+
+/* Takes the image over when it is wanted a second time: one instance alone need not have it in memory twice. */
+static void remember(host_native_known *known, uint32_t flags, bool found, base_buffer *image)
+{
+    lock(known);
+    if (!known->image.size) {
+        const bool again = known->present && known->flags == flags;
+        known->flags = flags;
+        known->absent = !found;
+        known->present = found;
+        if (found && again) {
+            known->image = *image;
+            *image = (base_buffer){0};
+        }
+    }
+    unlock(known);
+}
+
 static bool from_cache(host_native *n)
 {
     base_buffer image = {0};
     wisp_report report = {0};
+    bool used = false;
+    if (n->known && recall(n, n->known, &used)) return used;
     wisp_status status = host_native_cache_read(&image, &n->wanted, &report);
-    if (status != WISP_OK) {
-        if (!n->why[0]) note(n, report.text);
-        return false;
-    }
-    bool used = use(n, (base_span){image.data, image.size}, HOST_NATIVE_CACHE);
+    if (status == WISP_OK)
+        used = use(n, (base_span){image.data, image.size}, HOST_NATIVE_CACHE);
+    else if (!n->why[0])
+        note(n, report.text);
+    if (n->known && (used || status == WISP_E_NOT_FOUND)) remember(n->known, n->wanted.flags, used, &image);
     base_buffer_fini(&image);
     return used;
+}
+
+/* The cache has it now. */
+static void forget_absence(host_native *n)
+{
+    if (!n->known) return;
+    lock(n->known);
+    n->known->absent = false;
+    unlock(n->known);
 }
 
 /* ---- compiling ---- */
@@ -170,6 +252,7 @@ static void done(void *context, wisp_status status, base_span image, const char 
         if (wasm_native_check(image, &n->wanted, NULL) == WISP_OK &&
             host_native_cache_write(image, &n->wanted, &report) != WISP_OK)
             snprintf(n->background_why, sizeof n->background_why, "%.199s", report.text);
+        forget_absence(n);
         base_put(&n->image, image.data, image.size);
         if (n->image.failed) status = WISP_E_MEMORY;
     }
@@ -188,31 +271,67 @@ static void compile_now(host_native *n, const host_compile_job *job)
         base_span bytes = {image.data, image.size};
         if (use(n, bytes, HOST_NATIVE_COMPILED) && host_native_cache_write(bytes, &n->wanted, &report) != WISP_OK)
             note(n, report.text);
+        forget_absence(n);
     }
     base_buffer_fini(&image);
+}
+
+static void fail_background(host_native *n, const char *why)
+{
+    n->origin = HOST_NATIVE_INTERPRETER;
+    note(n, why);
+}
+
+/* On the store's thread, at ticks and calls until it is time: a program that ends before that has paid for no thread,
+ * no copy of the module and no process. The time is about what a small compilation takes. */
+static void begin_when_due(void *context)
+{
+    host_native *n = context;
+    if (os_monotonic_ns() < n->due_ns) {
+        wasm_store_post(n->store, begin_when_due, n);
+        return;
+    }
+    base_buffer module = {0};
+    wisp_report report = {0};
+    wisp_status status = wasm_module_skeleton(&module, wasm_instance_module(n->instance), &report);
+    const unsigned cpus = os_cpu_count();
+    const host_compile_job job = {.module = {module.data, module.size},
+                                  .options = {.target = n->wanted.target,
+                                              .flags = n->wanted.flags,
+                                              .replaceable = n->replaceable,
+                                              .replaceable_count = n->replaceable_count},
+                                  .threads = cpus > 1 ? cpus - 1 : 1}; /* one is left to the program */
+    if (status == WISP_OK) status = host_background_start(&n->background, &job, &module, done, n, &report);
+    if (status != WISP_OK) fail_background(n, report.text);
+    base_buffer_fini(&module);
+}
+
+static wisp_status compile_later(host_native *n, const host_native_options *options, wisp_report *report)
+{
+    enum { DELAY_MS = 50 };
+    const size_t size = options->replaceable_count * sizeof *n->replaceable;
+    n->replaceable = base_alloc(size);
+    if (!n->replaceable) return base_fail(report, WISP_E_MEMORY, "out of memory for native code");
+    if (size) memcpy(n->replaceable, options->replaceable, size);
+    n->replaceable_count = options->replaceable_count;
+    n->due_ns = os_monotonic_ns() + DELAY_MS * 1000000ull;
+    n->origin = HOST_NATIVE_COMPILING;
+    n->why[0] = 0;
+    wasm_store_post(n->store, begin_when_due, n);
+    return WISP_OK;
 }
 
 static wisp_status compile(host_native *n, const host_native_options *options, wisp_report *report)
 {
     base_buffer module = {0};
-    wisp_report why = {0};
+    if (options->policy != HOST_NATIVE_NOW) return compile_later(n, options, report);
     BASE_TRY(wasm_module_skeleton(&module, wasm_instance_module(n->instance), report));
     host_compile_job job = {.module = {module.data, module.size},
                             .options = {.target = n->wanted.target,
                                         .flags = n->wanted.flags,
                                         .replaceable = options->replaceable,
                                         .replaceable_count = options->replaceable_count}};
-    if (options->policy == HOST_NATIVE_NOW) {
-        compile_now(n, &job);
-    } else {
-        job.threads = os_cpu_count() > 1 ? os_cpu_count() - 1 : 1; /* one is left to the program */
-        n->origin = HOST_NATIVE_COMPILING;                         /* before the thread could be done */
-        n->why[0] = 0;
-        if (host_background_start(&n->background, &job, done, n, &why) != WISP_OK) {
-            n->origin = HOST_NATIVE_INTERPRETER;
-            note(n, why.text);
-        }
-    }
+    compile_now(n, &job);
     base_buffer_fini(&module);
     return WISP_OK;
 }
@@ -242,8 +361,8 @@ wisp_status host_native_attach(host_native **out, wasm_instance *instance, const
     n->store = wasm_instance_store(instance);
     n->wanted.target = wasm_native_best_target();
     n->wanted.flags = wasm_native_flags_of(instance);
-    wasm_module_code_digest(wasm_instance_module(instance), options->replaceable, options->replaceable_count,
-                            n->wanted.module);
+    n->known = options->known;
+    find_digest(n, options);
     wisp_status status = choose(n, options, report);
     if (status != WISP_OK) {
         host_native_free(n);
@@ -259,5 +378,6 @@ void host_native_free(host_native *n)
     host_background_free(n->background);
     wasm_store_post(n->store, NULL, NULL);
     base_buffer_fini(&n->image);
+    base_free(n->replaceable);
     base_free(n);
 }

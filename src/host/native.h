@@ -3,6 +3,8 @@
  * installed. Whatever fails on the way, the interpreter serves. */
 #ifndef HOST_NATIVE_H
 #define HOST_NATIVE_H
+#include <stdatomic.h>
+
 #include "base/err.h"
 #include "os/os.h"
 #include "wasm/native_code.h"
@@ -11,10 +13,22 @@
 typedef enum host_native_policy {
     HOST_NATIVE_OFF,        /* the interpreter only */
     HOST_NATIVE_CACHED,     /* what is there already; nothing is compiled */
-    HOST_NATIVE_BACKGROUND, /* else the interpreter starts, and a process of its own compiles: calls made once it is
-                               done run natively */
+    HOST_NATIVE_BACKGROUND, /* else the interpreter starts; once it has run for a while, a process of its own
+                               compiles: calls made when that is done run natively */
     HOST_NATIVE_NOW,        /* else the module is compiled before this returns */
 } host_native_policy;
+
+/* What the first instance of a module finds out for the later ones, on any threads: begins as zeroes. Its digest, and
+ * what the cache has. What other processes put into the cache after that is not seen. */
+typedef struct host_native_known {
+    atomic_int lock;
+    bool digested, absent, present;
+    uint8_t digest[32];
+    uint32_t flags;    /* `absent`, `present` and `image` are of these */
+    base_buffer image; /* kept from the second time on */
+} host_native_known;
+
+void host_native_known_fini(host_native_known *known);
 
 typedef struct host_native_options {
     host_native_policy policy;
@@ -23,6 +37,7 @@ typedef struct host_native_options {
     base_span file; /* the whole mapped file that the module is of, if its own native code may count: it does only if
                        host_trust_check says that its signature is good. {NULL, 0}: not wanted */
     const os_file_info *identity; /* of that file; NULL: unknown */
+    host_native_known *known;     /* NULL: nothing is remembered. Not with `replaceable` */
 } host_native_options;
 
 typedef enum host_native_origin {
@@ -69,8 +84,9 @@ wisp_status host_native_find(char *out, size_t size, const char *name, wisp_repo
 /* In a process of its own, with a thread here that waits for it. `done` is called on that thread. */
 typedef struct host_background host_background;
 typedef void host_background_done(void *context, wisp_status status, base_span image, const char *why);
-wisp_status host_background_start(host_background **out, const host_compile_job *job, host_background_done *done,
-                                  void *context, wisp_report *report) WISP_MUST_USE;
+/* Takes over *module, which is what job->module says; it is empty afterwards. */
+wisp_status host_background_start(host_background **out, const host_compile_job *job, base_buffer *module,
+                                  host_background_done *done, void *context, wisp_report *report) WISP_MUST_USE;
 void host_background_free(host_background *b); /* ends the process and joins the thread; NULL is allowed */
 
 /* ---- the cache (native_cache.c) ---- */

@@ -84,7 +84,6 @@ struct host_background {
     os_child child;
     atomic_int lock; /* around `child` being there: guards its being killed */
     bool started, cancelled;
-    uint32_t wake; /* 1 once cancelled: ends the wait before the start */
 };
 
 static void lock(host_background *b)
@@ -96,14 +95,6 @@ static void lock(host_background *b)
 static void unlock(host_background *b)
 {
     atomic_store_explicit(&b->lock, 0, memory_order_release);
-}
-
-/* Most programs have ended by then: a compilation would be for nothing, and in their way. */
-static void wait_a_little(host_background *b)
-{
-    const uint64_t wait_ns = 30 * 1000000, until = os_monotonic_ns() + wait_ns;
-    for (uint64_t now; !__atomic_load_n(&b->wake, __ATOMIC_ACQUIRE) && (now = os_monotonic_ns()) < until;)
-        os_wait_for(&b->wake, 0, until - now);
 }
 
 static wisp_status start_child(host_background *b, wisp_report *report)
@@ -124,8 +115,12 @@ static wisp_status talk(host_background *b, base_buffer *answer, wisp_report *re
               os_child_receive(&b->child, answer, 1u << 30);
     lock(b);
     b->started = false;
+    const bool killed = b->cancelled;
     unlock(b);
-    ok = os_child_end(&b->child) && ok;
+    if (killed)
+        os_child_leave(&b->child);
+    else
+        ok = os_child_end(&b->child) && ok;
     return ok ? WISP_OK : base_fail(report, WISP_E_INTERNAL, "the native compiler ended before it was done");
 }
 
@@ -135,22 +130,22 @@ static void background(void *context)
     base_buffer answer = {0};
     base_span image = {0};
     wisp_report report = {0};
-    wait_a_little(b);
     wisp_status status = talk(b, &answer, &report);
     if (status == WISP_OK) status = wasm_native_answer_read(&image, (base_span){answer.data, answer.size}, &report);
     b->done(b->context, status, image, report.text);
     base_buffer_fini(&answer);
 }
 
-wisp_status host_background_start(host_background **out, const host_compile_job *job, host_background_done *done,
-                                  void *context, wisp_report *report)
+wisp_status host_background_start(host_background **out, const host_compile_job *job, base_buffer *module,
+                                  host_background_done *done, void *context, wisp_report *report)
 {
     host_background *b = base_calloc(1, sizeof *b);
     if (!b) return base_fail(report, WISP_E_MEMORY, "out of memory for native code");
     wisp_native_request request;
     fill(&request, job);
     wasm_native_request_write(&b->head, &request);
-    base_put(&b->module, job->module.data, job->module.size);
+    b->module = *module;
+    *module = (base_buffer){0};
     b->done = done;
     b->context = context;
     wisp_status status = b->head.failed || b->module.failed
@@ -172,8 +167,6 @@ void host_background_free(host_background *b)
     b->cancelled = true;
     if (b->started) os_child_kill(&b->child);
     unlock(b);
-    __atomic_store_n(&b->wake, 1, __ATOMIC_RELEASE);
-    os_wake_all(&b->wake);
     os_thread_join(b->thread);
     base_buffer_fini(&b->head);
     base_buffer_fini(&b->module);

@@ -21,6 +21,7 @@ struct wisp_module {
     wasm_module *wasm;     /* borrows them */
     wisp_extern *imports, *exports;
     char *texts; /* what the externs point to */
+    host_native_known native;
 };
 
 /* What a function of the embedder's table becomes: the machine hands it back at each call. */

@@ -2,8 +2,10 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -134,6 +136,31 @@ bool os_child_receive(os_child *child, base_buffer *out, uint64_t limit)
     }
 }
 
+/* Killed children that had not gone yet: looked at again whenever another one is started or ended. What a compiler with
+ * gigabytes and threads takes to die is not for the program to wait for. */
+static struct {
+    atomic_int lock;
+    pid_t list[32]; /* 0: free */
+} dying;
+
+/* Also remembers one more, unless it is 0. False: no room for it. */
+static bool bury(pid_t another)
+{
+    bool kept = another == 0;
+    while (atomic_exchange_explicit(&dying.lock, 1, memory_order_acquire))
+        sched_yield();
+    for (size_t i = 0; i < sizeof dying.list / sizeof *dying.list; i++) {
+        pid_t *pid = &dying.list[i];
+        if (*pid && waitpid(*pid, NULL, WNOHANG) != 0) *pid = 0; /* gone, or somebody else collected it */
+        if (!*pid && !kept) {
+            *pid = another;
+            kept = true;
+        }
+    }
+    atomic_store_explicit(&dying.lock, 0, memory_order_release);
+    return kept;
+}
+
 void os_child_kill(const os_child *child)
 {
     kill((pid_t)child->pid, SIGKILL);
@@ -144,9 +171,16 @@ bool os_child_end(os_child *child)
 {
     int status = -1;
     close(child->fd);
+    bury(0);
     while (waitpid((pid_t)child->pid, &status, 0) < 0)
         if (errno != EINTR) return true; /* the program that we are part of collects its children itself */
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+void os_child_leave(os_child *child)
+{
+    close(child->fd);
+    if (!bury((pid_t)child->pid)) waitpid((pid_t)child->pid, NULL, 0);
 }
 
 void os_child_end_with_parent(void)

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -76,9 +78,25 @@ void os_yield(void)
     sched_yield();
 }
 
+/* Of the first thread, without reading /proc/self/maps as the C library does: its stack ends with the page of the
+ * program's name, which the kernel puts last, and has room for its limit; beyond 64 MiB that is not sure when the limit
+ * was raised after the start. */
+static bool first_stack(uintptr_t *from, uintptr_t *to)
+{
+    const char *name = (const char *)getauxval(AT_EXECFN);
+    const uintptr_t here = (uintptr_t)&name, most = 64 << 20, page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    struct rlimit limit;
+    if (!name || syscall(SYS_gettid) != getpid() || getrlimit(RLIMIT_STACK, &limit) != 0) return false;
+    const uintptr_t size = limit.rlim_cur < most ? (uintptr_t)limit.rlim_cur & ~(page - 1) : most;
+    *to = ((uintptr_t)name + strlen(name) + 1 + sizeof(void *) + page - 1) & ~(page - 1);
+    *from = *to - size;
+    return size < *to && here > *from && here < *to;
+}
+
 bool os_stack_bounds(uintptr_t *low, uintptr_t *high)
 {
     static _Thread_local uintptr_t from, to;
+    if (!to && !first_stack(&from, &to)) from = to = 0;
     if (!to) {
         pthread_attr_t attributes;
         void *address;

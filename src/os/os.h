@@ -21,6 +21,8 @@ wisp_status os_map_detach(const os_map *map, uint64_t size, wisp_report *report)
 /* As os_map_file; *info is of the very file that was mapped, whatever the name means by now. */
 typedef struct os_file_info os_file_info;
 wisp_status os_map_file_info(os_map *map, os_file_info *info, const char *path, wisp_report *report) WISP_MUST_USE;
+/* As os_map_file_info and os_map_detach of all of it. */
+wisp_status os_map_copy_info(os_map *map, os_file_info *info, const char *path, wisp_report *report) WISP_MUST_USE;
 /* Tells the kernel that the range will be read once, in order. */
 void os_map_sequential(const void *data, size_t size);
 

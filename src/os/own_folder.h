@@ -62,6 +62,7 @@ bool os_child_send(os_child *child, base_span a, base_span b);
 bool os_child_receive(os_child *child, base_buffer *out, uint64_t limit);
 void os_child_kill(const os_child *child); /* any thread, before os_child_end; its streams end */
 bool os_child_end(os_child *child);        /* waits for it; true: exit status 0, as far as known */
+void os_child_leave(os_child *child);      /* in its place, of one that was killed: does not wait */
 
 /* In the child: it is killed when the thread that started it ends. */
 void os_child_end_with_parent(void);

@@ -27,7 +27,46 @@ wisp_status os_map_file(os_map *map, const char *path, wisp_report *report)
     return os_map_file_info(map, &info, path, report);
 }
 
-wisp_status os_map_file_info(os_map *map, os_file_info *info, const char *path, wisp_report *report)
+typedef wisp_status make_map(os_map *map, int fd, uint64_t size, const char *path, wisp_report *report);
+
+static wisp_status map_shared(os_map *map, int fd, uint64_t size, const char *path, wisp_report *report)
+{
+    void *p = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (p == MAP_FAILED) return base_fail(report, WISP_E_IO, "%s: cannot map: %s", path, strerror(errno));
+    *map = (os_map){p, size};
+    return WISP_OK;
+}
+
+/* Read at once, into pages made at once: a fault a page costs more than their contents. */
+static wisp_status read_all(os_map *map, int fd, uint64_t size, const char *path, wisp_report *report)
+{
+    uint8_t *p = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (p == MAP_FAILED) return base_fail(report, WISP_E_MEMORY, "%s: out of memory", path);
+    *map = (os_map){p, size};
+    for (uint64_t at = 0; at < size;) {
+        ssize_t n = read(fd, p + at, (size_t)(size - at));
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) {
+            os_unmap(map);
+            return base_fail(report, WISP_E_IO, "%s: %s", path, n ? strerror(errno) : "cut while it was read");
+        }
+        at += (uint64_t)n;
+    }
+    mprotect(p, (size_t)size, PROT_READ);
+    return WISP_OK;
+}
+
+static wisp_status map_copy(os_map *map, int fd, uint64_t size, const char *path, wisp_report *report)
+{
+    const uint64_t limit = 64 << 20; /* larger ones need not be in memory twice while they are read */
+    if (size <= limit) return read_all(map, fd, size, path, report);
+    BASE_TRY(map_shared(map, fd, size, path, report));
+    wisp_status status = os_map_detach(map, size, report);
+    if (status != WISP_OK) os_unmap(map);
+    return status;
+}
+
+static wisp_status open_map(os_map *map, os_file_info *info, const char *path, make_map *make, wisp_report *report)
 {
     static const uint8_t nothing[1];
     /* O_NONBLOCK: opening a FIFO must not wait for a writer; it is refused below. */
@@ -43,15 +82,21 @@ wisp_status os_map_file_info(os_map *map, os_file_info *info, const char *path, 
     } else if (st.st_size == 0) {
         *map = (os_map){nothing, 0};
     } else {
-        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (p == MAP_FAILED)
-            status = base_fail(report, WISP_E_IO, "%s: cannot map: %s", path, strerror(errno));
-        else
-            *map = (os_map){p, (uint64_t)st.st_size};
+        status = make(map, fd, (uint64_t)st.st_size, path, report);
     }
     close(fd);
     if (status == WISP_OK) *info = info_of(&st);
     return status;
+}
+
+wisp_status os_map_file_info(os_map *map, os_file_info *info, const char *path, wisp_report *report)
+{
+    return open_map(map, info, path, map_shared, report);
+}
+
+wisp_status os_map_copy_info(os_map *map, os_file_info *info, const char *path, wisp_report *report)
+{
+    return open_map(map, info, path, map_copy, report);
 }
 
 void os_unmap(os_map *map)
