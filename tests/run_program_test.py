@@ -109,20 +109,45 @@ def limits():
             expect(2, "run", option, value, GUEST, mentions=[option])
 
 
+def interrupt(options, argument, number, wait, environment=None):
+    """Seconds from the signal to the end."""
+    process = subprocess.Popen([WISP, "run", *options, GUEST, *argument], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+    time.sleep(wait)
+    begin = time.monotonic()
+    process.send_signal(number)
+    process.wait(timeout=60)
+    spent = time.monotonic() - begin
+    errors = process.communicate()[1]
+    what = f"{options} {argument}, {number} after {wait} s"
+    check(process.returncode == 130, f"{what}: exit {process.returncode}, {errors!r}")
+    check(spent < 1, f"{what}: ends after {spent:.3f} s")
+    check(errors == b"", f"{what}: says nothing: {errors!r}")
+    return spent
+
+
 def interrupts():
-    for argument in (["loop"], ["sleep", "60"], ["cat"]):
+    """In the interpreter, while a compiler runs beside it, and in native code."""
+    for argument in (["sleep", "60"], ["cat"]):
         for number in (signal.SIGINT, signal.SIGTERM):
-            process = subprocess.Popen([WISP, "run", GUEST, *argument], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                       stderr=subprocess.PIPE)
-            time.sleep(0.3)
-            begin = time.monotonic()
-            process.send_signal(number)
-            process.wait(timeout=60)
-            spent = time.monotonic() - begin
-            errors = process.communicate()[1]
-            check(process.returncode == 130, f"{argument}, {number}: exit {process.returncode}, {errors!r}")
-            check(spent < 1, f"{argument}, {number}: ends after {spent:.3f} s")
-            check(errors == b"", f"{argument}, {number}: says nothing: {errors!r}")
+            interrupt([], argument, number, 0.3)
+    for native in ("off", "auto", "now"):
+        with tempfile.TemporaryDirectory() as cache:  # others need the interpreter's call stacks
+            interrupt_loops(native, os.environ | {"XDG_CACHE_HOME": cache})
+
+
+def interrupt_loops(native, environment):
+    loop = [WISP, "run", "--native", native]
+    if native == "now":  # compiles here, and not below
+        subprocess.run([*loop, GUEST], check=True, env=environment, stdout=subprocess.DEVNULL)
+    spent = sorted(interrupt(loop[2:], ["loop"], number, wait, environment)
+                   for number in (signal.SIGINT, signal.SIGTERM) for wait in (0.2, 0.5))
+    print(f"--native {native}: a signal ends an endless loop after {spent[0] * 1e3:.1f} to {spent[-1] * 1e3:.1f} ms")
+    begin = time.monotonic()
+    ended = subprocess.run([*loop, "--deadline", "300ms", GUEST, "loop"], env=environment, stderr=subprocess.DEVNULL)
+    spent = time.monotonic() - begin
+    check(ended.returncode == 134 and spent < 5, f"--native {native}: a deadline: {ended.returncode} after {spent:.3f} s")
+    print(f"--native {native}: start to end with a deadline of 300 ms: {spent * 1e3:.1f} ms")
 
 
 def invoking():
