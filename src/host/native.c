@@ -283,7 +283,7 @@ static void fail_background(host_native *n, const char *why)
 }
 
 /* On the store's thread, at ticks and calls until it is time: a program that ends before that has paid for no thread,
- * no copy of the module and no process. The time is about what a small compilation takes. */
+ * no copy of the module and no process. */
 static void begin_when_due(void *context)
 {
     host_native *n = context;
