@@ -70,6 +70,25 @@ static void put_bulk(module_writer *w, const char *name, uint32_t code, const ch
     mw_end(w, name);
 }
 
+/* work(n): for (; n; n--) global = global * 31 + one(n), memory[4 n] = n, and n bytes at 8192 are n. Its traces are in
+ * memory and the global. */
+static void put_work(module_writer *w, uint32_t one)
+{
+    base_put(&w->globals, "\x7e\x01\x42\x00\x0b", 5); /* i64, mutable, 0 */
+    w->global_count++;
+    mw_export(w, "trace", 3, 0);
+    mw_function(w, "(i)i", "");
+    mw_op1(w, 0x03, 0x40);
+    mw_op1(w, 0x23, 0), mw_i64(w, 31), mw_op(w, 0x7e);
+    mw_op1(w, 0x20, 0), mw_op1(w, 0x10, one), mw_op(w, 0xad), mw_op(w, 0x7c), mw_op1(w, 0x24, 0);
+    mw_op1(w, 0x20, 0), mw_i32(w, 2), mw_op(w, 0x74), mw_op1(w, 0x20, 0), mw_access(w, 0x36, 2, 0);
+    mw_i32(w, 8192), mw_op1(w, 0x20, 0), mw_op1(w, 0x20, 0), mw_op1(w, 0xfc00b, 0);
+    mw_op1(w, 0x20, 0), mw_i32(w, -1), mw_op(w, 0x6a), mw_op1(w, 0x22, 0), mw_op1(w, 0x0d, 0);
+    mw_op(w, 0x0b);
+    mw_op1(w, 0x20, 0);
+    mw_end(w, "work");
+}
+
 static base_buffer make_module(void)
 {
     module_writer w = {0};
@@ -78,9 +97,10 @@ static base_buffer make_module(void)
     mw_memory(&w, 1, PAGES, false);
     mw_table(&w, 0x6f, 1, TABLE);
     mw_passive_data(&w, "0123456789abcdef", 16);
-    mw_function(&w, "(i)i", "");
+    const uint32_t one = mw_function(&w, "(i)i", "");
     mw_op1(&w, 0x20, 0), mw_i32(&w, 1), mw_op(&w, 0x6a);
     mw_end(&w, "one");
+    put_work(&w, one);
     mw_function(&w, "()", "");
     put_loop_forever(&w);
     mw_end(&w, "loop");
@@ -380,6 +400,62 @@ static void fuel_is_the_same_everywhere(void **state)
     }
 }
 
+typedef struct outcome {
+    wisp_status status;
+    uint64_t fuel, global, memory; /* a sum of it */
+    wasm_value result;
+} outcome;
+
+static outcome spend(const fixture *f, const costing *c, uint64_t fuel)
+{
+    fixture copy = *f;
+    wasm_extern global;
+    wasm_memory *memory = wasm_instance_memory(f->instance, 0);
+    outcome out = {.result = {.u64 = 0}};
+    assert_true(wasm_instance_export(f->instance, "trace", 5, &global));
+    wasm_store_set_fuel(f->store, 1000000);
+    assert_int_equal(call(&copy, "fill", 0, 0, 65536, NULL), WISP_OK);
+    wasm_store_set_fuel(f->store, fuel);
+    out.status = call(&copy, c->name, c->a, c->b, c->c, &out.result);
+    if (out.status != WISP_OK) out.result.u64 = 0;
+    out.fuel = wasm_store_fuel(f->store);
+    out.global = wasm_global_get(global.global).u64;
+    for (uint32_t i = 0; i < 65536; i++)
+        out.memory = out.memory * 31 + wasm_memory_data(memory)[i];
+    return out;
+}
+
+/* Wherever in a program fuel runs out, all ways of running it have come equally far. */
+static void fuel_runs_out_at_the_same_place(void **state)
+{
+    (void)state;
+    static const costing programs[] = {{"work", 200, 0, 0, 0}, {"fib", 12, 0, 0, 0}, {"count", 700, 0, 0, 0},
+                                       {"back", 40, 0, 0, 0},  {"deep", 0, 0, 0, 0}, {"copy", 0, 1, 60000, 0}};
+    wasm_limits limits = wasm_limits_defaults;
+    limits.fuel = 1;
+    limits.call_depth = 1 << 20; /* what ends is fuel */
+    fixture f[2];
+    unsigned ended = 0;
+    for (unsigned m = 1; m < run_mode_count; m++) {
+        setup_in(&f[0], &run_modes[0], &limits);
+        setup_in(&f[1], &run_modes[m], &limits);
+        for (unsigned p = 0; p < sizeof programs / sizeof *programs; p++) {
+            for (uint64_t fuel = 1; fuel < 3000; fuel += fuel < 200 ? 1 : 257) {
+                const outcome wanted = spend(&f[0], &programs[p], fuel), got = spend(&f[1], &programs[p], fuel);
+                ended += wanted.status == WISP_E_FUEL;
+                if (got.status != wanted.status || got.fuel != wanted.fuel || got.global != wanted.global ||
+                    got.memory != wanted.memory || got.result.u64 != wanted.result.u64)
+                    fail_msg("%s: %s, fuel %u: status %d and %d, left %llu and %llu", run_modes[m].name,
+                             programs[p].name, (unsigned)fuel, got.status, wanted.status, (unsigned long long)got.fuel,
+                             (unsigned long long)wanted.fuel);
+            }
+        }
+        teardown(&f[0]);
+        teardown(&f[1]);
+    }
+    assert_true(ended > 900 * (run_mode_count - 1));
+}
+
 static void what_cannot_be_paid_is_not_done(void **state)
 {
     (void)state;
@@ -647,12 +723,19 @@ static void interruption_and_deadline(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(too_much_of_everything),      cmocka_unit_test(stacks_are_told_apart),
-        cmocka_unit_test(host_recursion_ends),         cmocka_unit_test(the_threads_stack_is_the_limit),
-        cmocka_unit_test(fuel_is_the_same_everywhere), cmocka_unit_test(what_cannot_be_paid_is_not_done),
-        cmocka_unit_test(interruption_is_soon),        cmocka_unit_test(bulk_operations_are_interrupted),
-        cmocka_unit_test(pieces_make_the_whole),       cmocka_unit_test(signal_handlers_interrupt),
-        cmocka_unit_test(interruptions_at_any_time),   cmocka_unit_test(deadlines_are_kept),
+        cmocka_unit_test(too_much_of_everything),
+        cmocka_unit_test(stacks_are_told_apart),
+        cmocka_unit_test(host_recursion_ends),
+        cmocka_unit_test(the_threads_stack_is_the_limit),
+        cmocka_unit_test(fuel_is_the_same_everywhere),
+        cmocka_unit_test(fuel_runs_out_at_the_same_place),
+        cmocka_unit_test(what_cannot_be_paid_is_not_done),
+        cmocka_unit_test(interruption_is_soon),
+        cmocka_unit_test(bulk_operations_are_interrupted),
+        cmocka_unit_test(pieces_make_the_whole),
+        cmocka_unit_test(signal_handlers_interrupt),
+        cmocka_unit_test(interruptions_at_any_time),
+        cmocka_unit_test(deadlines_are_kept),
         cmocka_unit_test(interruption_and_deadline),
     };
     return cmocka_run_group_tests_name("limits", tests, NULL, NULL);

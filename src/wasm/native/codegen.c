@@ -165,8 +165,11 @@ static wisp_status build(native_unit *u, bool entries)
 {
     const uint32_t first = u->m->imported_funcs + u->first;
     bool declared = true;
-    for (uint32_t i = 0; i < u->count; i++) /* in the order of their indices, which is theirs in the object */
-        declared &= native_declare(u, first + i) != NULL;
+    for (uint32_t i = 0; i < u->count; i++) { /* in the order of their indices, which is theirs in the object */
+        LLVMValueRef fn = native_declare(u, first + i);
+        if (fn && u->frame_sizes[i]) native_declare_inner(u, first + i, fn); /* a trap in it is in this function */
+        declared &= fn != NULL;
+    }
     if (!declared) return base_fail(u->report, WISP_E_MEMORY, "wasm: out of memory for native code");
     for (uint32_t i = 0; i < u->count; i++)
         BASE_TRY(native_translate(u, first + i));
@@ -240,9 +243,9 @@ static wisp_status make_machine(LLVMTargetMachineRef *out, native_unit *u)
     return WISP_OK;
 }
 
-/* Much of what LLVM does well takes time in the square of a function's size, or in its locals times its blocks. (An
- * object with such a function is one of few: native_compile.c gives large functions objects of their own.) */
-static bool is_large(const wasm_module *m, const wasm_code *code)
+/* Much of what LLVM does well takes time in the square of a function's size, or in its locals times its blocks. An
+ * object with such a function is not optimized: native_compile.c gives each one of its own. */
+bool wasm_codegen_is_large(const wasm_module *m, const wasm_code *code)
 {
     enum { MOST_BYTES = 64 << 10, MOST_PRODUCT = 20000000, MOST_LOOPS = 200, MOST_OPERANDS = 1000 };
     const uint64_t size = (uint64_t)(code->end - code->start);
@@ -330,7 +333,7 @@ wisp_status wasm_codegen_object(uint8_t **bytes, size_t *size, const wasm_module
     if (!u.frame_sizes) return base_fail(report, WISP_E_MEMORY, "wasm: out of memory for native code");
     survey(&u);
     for (uint32_t i = 0; i < count && !u.plain; i++)
-        u.plain = is_large(module, &module->codes[first + i]);
+        u.plain = wasm_codegen_is_large(module, &module->codes[first + i]);
     u.resized = true;
     *bytes = NULL;
     for (unsigned round = 0; status == WISP_OK && u.resized; round++) {

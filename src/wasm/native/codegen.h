@@ -23,4 +23,7 @@ wisp_status wasm_codegen_object(uint8_t **bytes, size_t *size, const wasm_module
                                 const wasm_codegen_options *options, uint32_t first, uint32_t count, bool entries,
                                 wisp_report *report) WISP_MUST_USE;
 
+/* Too large to be optimized; with it, all of its object. */
+bool wasm_codegen_is_large(const wasm_module *module, const wasm_code *code);
+
 #endif

@@ -164,6 +164,9 @@ void native_check_exception(native_function *f, bool tail);
 void native_build_handler(native_function *f, const wasm_instr *i, native_control *try_table);
 /* emit_function.c */
 wisp_status native_translate(native_unit *u, uint32_t func);
+/* The function that has the large frame, behind the one that looks for room: declared next to it, so that in the image
+ * both lie where the function's offset says. */
+LLVMValueRef native_declare_inner(native_unit *u, uint32_t func, LLVMValueRef outer);
 /* arithmetic_locals.c: fills local_nans */
 void native_find_arithmetic_locals(native_function *f);
 

@@ -275,11 +275,13 @@ static void build_guard(native_function *f, LLVMValueRef inner, uint64_t frame_s
     base_free(args);
 }
 
-static LLVMValueRef make_inner(native_unit *u, uint32_t index, LLVMValueRef outer)
+LLVMValueRef native_declare_inner(native_unit *u, uint32_t index, LLVMValueRef outer)
 {
     char name[16];
     snprintf(name, sizeof name, "g%u", index);
-    LLVMValueRef inner = LLVMAddFunction(u->module, name, LLVMGlobalGetValueType(outer));
+    LLVMValueRef inner = LLVMGetNamedFunction(u->module, name);
+    if (inner) return inner;
+    inner = LLVMAddFunction(u->module, name, LLVMGlobalGetValueType(outer));
     LLVMSetFunctionCallConv(inner, u->convention);
     LLVMAddAttributeAtIndex(inner, 1, u->self);
     LLVMSetLinkage(inner, LLVMInternalLinkage);
@@ -321,7 +323,7 @@ wisp_status native_translate(native_unit *u, uint32_t index)
     const uint64_t frame_size = u->frame_sizes[index - u->m->imported_funcs - u->first];
     if (!frame_size) return translate(u, index, fn);
     native_function guard = {.u = u, .index = index, .fn = fn};
-    LLVMValueRef inner = make_inner(u, index, fn);
+    LLVMValueRef inner = native_declare_inner(u, index, fn);
     build_guard(&guard, inner, frame_size);
     if (guard.status != WISP_OK) return guard.status;
     return translate(u, index, inner);

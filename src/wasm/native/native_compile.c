@@ -51,13 +51,16 @@ static wisp_status divide(compilation *c, wisp_report *report)
     c->partitions = base_calloc((size_t)m->code_count + 1, sizeof *c->partitions);
     c->order = base_calloc((size_t)m->code_count + 1, sizeof *c->order);
     if (!c->partitions || !c->order) return no_memory(report);
+    bool alone = true; /* nothing joins the last partition */
     for (uint32_t i = 0; i < m->code_count; i++) {
+        const bool large = wasm_codegen_is_large(m, &m->codes[i]); /* compiled in a way of its own */
+        const size_t size = m->codes[i].body.size;
         partition *p = c->count ? &c->partitions[c->count - 1] : NULL;
-        size_t size = m->codes[i].body.size;
-        if (!p || p->weight >= PARTITION_BYTES || size >= PARTITION_BYTES) {
+        if (alone || large || p->weight >= PARTITION_BYTES || size >= PARTITION_BYTES) {
             p = &c->partitions[c->count++];
             p->first = i;
         }
+        alone = large;
         p->count++;
         p->weight += size;
     }
