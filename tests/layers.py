@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The layer rule: which folder of src/ may include which. Arrows go one way (docs in README.md, "Layout")."""
+"""The layer rule: which folder of src/ may include which. Arrows go one way (docs in README.md, "Layout"). And how long
+files and functions may be."""
 import pathlib
 import re
 import sys
@@ -19,10 +20,27 @@ ALLOWED = {
 # The guest sees the device through these only: never the native kernels.
 GUEST_TENSOR = {"abi.h", "device.h", "program.h", "layout.h", "ops.def"}
 EXCEPTIONS_LONG = set()
+FUNCTION_MAX = 60
+LONG_FUNCTIONS = {"wasm_validate_code"}  # one loop with a body for each instruction
+
+
+def functions(lines):
+    """Each function of a formatted file: its name, the line it starts at, how many lines it has. A body is what stands
+    between a { and a } at the start of lines; the declaration before it may take several."""
+    start = None
+    for number, line in enumerate(lines, 1):
+        if line == "{":
+            start = number - 1
+            while start > 1 and not re.match(r"\s*$|[#}{/]|.*[;}/\\]\s*$", lines[start - 2]):
+                start -= 1
+        elif line == "}" and start:
+            names = re.findall(r"(\w+)\s*\(", " ".join(lines[start - 1:number]).split("{")[0])
+            yield names[0] if names else "?", start, number - start + 1
+            start = None
 
 
 def check(root):
-    errors, names = [], {}
+    errors, names, functions_seen = [], {}, 0
     for path in sorted((root / "src").rglob("*.[chd]*")):
         if path.suffix not in {".c", ".h", ".def"}:
             continue
@@ -34,6 +52,10 @@ def check(root):
         lines = path.read_text().splitlines()
         if len(lines) > 1000 and relative not in EXCEPTIONS_LONG:
             errors.append(f"{relative}: {len(lines)} lines (at most 1,000)")
+        for name, start, length in functions(lines):
+            functions_seen += 1
+            if length > FUNCTION_MAX and name not in LONG_FUNCTIONS:
+                errors.append(f"{relative}:{start}: {name}: {length} lines (at most {FUNCTION_MAX})")
         for number, line in enumerate(lines, 1):
             if re.match(r'\s*#\s*include\s*[<"]llvm', line) and not relative.startswith("src/wasm/native/"):
                 errors.append(f"{relative}:{number}: only src/wasm/native/ may include LLVM")
@@ -50,14 +72,14 @@ def check(root):
                 errors.append(f"{relative}:{number}: {folder} may not include {target}")
             if folder == "guest" and to == "tensor" and target.split("/")[-1] not in GUEST_TENSOR:
                 errors.append(f"{relative}:{number}: the guest may not include {target}")
-    return errors, len(names)
+    return errors, len(names), functions_seen
 
 
 def main():
-    errors, count = check(pathlib.Path(sys.argv[1]))
+    errors, files, seen = check(pathlib.Path(sys.argv[1]))
     for error in errors:
         print(error)
-    print(f"{count} files, {len(errors)} errors")
+    print(f"{files} files, {seen} functions, {len(errors)} errors")
     return 1 if errors else 0
 
 
