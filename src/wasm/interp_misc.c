@@ -67,11 +67,12 @@ COLD MISC(unreachable)
     TRAP(UNREACHABLE);
 }
 
-/* Something ended with `status` in the frame at `pc`, `fp`, whose record is top[-1]; an exception may have a handler in
- * this run. */
-static COLD WASM_TEXT wisp_status failed(const wasm_cell *pc, char *fp, wasm_store *S, wasm_frame *top,
-                                         wisp_status status)
+/* Something ended with status A in the frame at `pc`, `fp`, whose record is top[-1]; an exception may have a handler in
+ * this run. It has the operations' parameters so that a handler is jumped to: clang wants them equal, and no loop that
+ * throws and catches may deepen the stack. */
+static COLD WASM_TEXT wisp_status failed(WASM_STATE)
 {
+    wisp_status status = (wisp_status)A;
     S->pc = pc;
     S->top = top;
     if (status != WISP_E_EXCEPTION || !S->exception) return status;
@@ -79,17 +80,32 @@ static COLD WASM_TEXT wisp_status failed(const wasm_cell *pc, char *fp, wasm_sto
     S->resume.top = top;
     if (!wasm_find_handler(S)) return status;
     pc = S->resume.pc;
-    WASM_TAIL pc->fn(pc, S->resume.fp, S->resume.instance->memory0->data, S, 0, S->resume.top, 0, 0, (v128){0});
+    fp = S->resume.fp;
+    mem = S->resume.instance->memory0->data;
+    top = S->resume.top;
+    GO(pc);
 }
-/* The same, in the frame that `record`, just taken off, returns to; there may be none in this run. */
-static COLD WASM_TEXT wisp_status failed_outside(wasm_frame *record, wasm_store *S, wisp_status status)
+#define FAILED(status)                                                                                                 \
+    do {                                                                                                               \
+        A = (uint64_t)(status);                                                                                        \
+        WASM_TAIL failed(WASM_STATE_VALUES);                                                                           \
+    } while (0)
+
+/* The same, in the frame that the record at `top`, just taken off, returns to; there may be none in this run. */
+static COLD WASM_TEXT wisp_status failed_outside(WASM_STATE)
 {
-    const wasm_cell *pc = wasm_frame_pc(record);
+    pc = wasm_frame_pc(top);
     S->pc = pc;
-    S->top = record;
-    if (record->pc->fn == wasm_op_exit) return status;
-    return failed(pc, record->fp, S, record, status);
+    S->top = top;
+    if (top->pc->fn == wasm_op_exit) return (wisp_status)A;
+    fp = top->fp;
+    WASM_TAIL failed(WASM_STATE_VALUES);
 }
+#define FAILED_OUTSIDE(status)                                                                                         \
+    do {                                                                                                               \
+        A = (uint64_t)(status);                                                                                        \
+        WASM_TAIL failed_outside(WASM_STATE_VALUES);                                                                   \
+    } while (0)
 
 /* ---- calls ---- */
 
@@ -139,7 +155,7 @@ MISC(host)
     const wasm_frame record = *--top;
     wisp_status status = outside(wasm_frame_pc(top), top, callee, callee->instance, SLOT(0));
     *top = record;
-    if (status != WISP_OK) return failed_outside(top, S, status);
+    if (status != WISP_OK) FAILED_OUTSIDE(status);
     mem = callee->instance->memory0->data;
     LOAD_RESULT(callee, fp);
     pc = record.pc, fp = record.fp;
@@ -173,7 +189,10 @@ static __attribute__((noinline)) WASM_TEXT wisp_status foreign(WASM_STATE)
         GO(callee->entry);
     }
     wisp_status status = outside(pc - 1, top, callee, P(0), (wasm_value *)mem);
-    if (status != WISP_OK) return failed(pc - 1, fp, S, top, status);
+    if (status != WISP_OK) {
+        pc--;
+        FAILED(status);
+    }
     LOAD_RESULT(callee, mem);
     GO(pc);
 }
@@ -271,7 +290,7 @@ static __attribute__((noinline)) WASM_TEXT wisp_status tail_foreign(WASM_STATE)
     const wasm_frame record = *--top;
     wisp_status status = outside(wasm_frame_pc(top), top, callee, instance, SLOT(0));
     *top = record;
-    if (status != WISP_OK) return failed_outside(top, S, status);
+    if (status != WISP_OK) FAILED_OUTSIDE(status);
     LOAD_RESULT(callee, fp);
     pc = record.pc, fp = record.fp;
     GO(pc);
@@ -417,7 +436,7 @@ MISC(br_table_A)
 COLD MISC(throw)
 {
     (void)mem, (void)A, (void)f, (void)d, (void)v;
-    return failed(pc, fp, S, top, wasm_throw(S, P(0), SLOT(W(2))));
+    FAILED(wasm_throw(S, P(0), SLOT(W(2))));
 }
 /* exception's slot */
 COLD MISC(throw_ref)
@@ -425,7 +444,7 @@ COLD MISC(throw_ref)
     (void)mem, (void)A, (void)f, (void)d, (void)v;
     wasm_exception *exception = (wasm_exception *)S_I(0);
     TRAP_IF(!exception, NULL_EXCEPTION)
-    return failed(pc, fp, S, top, wasm_rethrow(S, exception));
+    FAILED(wasm_rethrow(S, exception));
 }
 /* ---- copies: to slot, from ---- */
 
