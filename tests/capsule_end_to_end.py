@@ -184,12 +184,14 @@ def raw_model(model):
 
 
 def damage(capsule, folder):
-    """Any damaged byte of what is not weights is refused (or traps); nothing crashes."""
+    """Any damaged byte of what is not weights is refused (or traps); nothing crashes. Damage to the manifest's name leaves
+    a program that does not say it is a capsule: options of models are refused for it."""
     good = capsule.read_bytes()
     manifest = json.loads(run("inspect", capsule, "--json").stdout)
     weights = min(t["offset"] for t in manifest["tensors"])
     start = good.index(b"WISPMODL")
     end = start + weights
+    name_end = good.index(b"wisp.manifest") + len("wisp.manifest")
     rng = random.Random(1)
     offsets = sorted({rng.randrange(end) for _ in range(40 if SANITIZED else 150)} | set(range(0, 64, 3)) |
                      set(range(start - 16, start + 200, 11)))
@@ -198,10 +200,12 @@ def damage(capsule, folder):
         bad = bytearray(good)
         bad[offset] ^= 1 << rng.randrange(8)
         broken.write_bytes(bad)
-        result = run("run", broken, "-p", "Once", "-n", 2, "--temp", 0, status=None)
-        check(result.returncode == 1 and len(result.stderr.splitlines()) == 1,
+        result = run("run", "-p", "Once", "-n", 2, "--temp", 0, broken, status=None)
+        program = 8 <= offset < name_end and "is a program" in result.stderr
+        check(result.returncode == (2 if program else 1) and (program or len(result.stderr.splitlines()) == 1),
               f"damage at {offset} of {end}: exit {result.returncode}, {result.stderr[-300:]!r}")
-    for size in sorted({rng.randrange(len(good)) for _ in range(30)} | {0, 1, 7, 8, 9, start, end, len(good) - 1}):
+    # The first 8 bytes alone are a valid module.
+    for size in sorted({rng.randrange(len(good)) for _ in range(30)} | {0, 1, 7, 9, start, end, len(good) - 1}):
         broken.write_bytes(good[:size])
         result = run("inspect", broken, status=None)
         check(result.returncode == 1 and len(result.stderr.splitlines()) == 1, f"cut at {size}: {result.returncode}")
