@@ -4,6 +4,7 @@ native_test.py WISP LIBRARY"""
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import stat
@@ -332,12 +333,33 @@ def capsules(folder):
     expect(0, "sign", "--key", folder / "me.key", fast)
     expect(0, "verify", fast)
     check(run("run", fast, *generate).stdout in texts, "signed too")
+    own_code(folder, story, generate, texts)
     data = fast.read_bytes()
     name = [s for s in sections(data) if s[1] == "wisp.aot.aarch64"][0]
     moved = folder / "moved.wasm"
     moved.write_bytes(story.read_bytes() + data[name[2]:name[4]] + b"\0\5\4none")
     result = run("run", moved, *generate)
     check(result.returncode == 1, "a section that nobody lists, behind native code, is refused")
+
+
+def own_code(folder, story, generate, texts):
+    """A capsule's own code counts where the library's does not fit: here, without address space for guard pages."""
+    def little_space():
+        resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+
+    def code(path, native):
+        result = expect(0, "run", "--native", native, path, *generate, preexec_fn=little_space)
+        check(result.stdout in texts, f"one text, {native}: {result.stdout!r}")
+        return re.search(r"^code: (.*)$", result.stderr, re.M).group(1)
+
+    checked = folder / "checked-story.wasm"
+    expect(0, "compile", story, "-o", checked, "--explicit-checks")
+    check(code(checked, "cached") == "interpreter", "an unsigned capsule's code is not executed")
+    expect(0, "sign", "--key", folder / "me.key", checked)
+    check(code(checked, "cached") == "native, from the file", "a signed capsule's code is")
+    check(code(checked, "off") == "interpreter", "unless it is not wanted")
+    check(code(story, "now") == "native, compiled now", "--native now is for capsules too")
+    check(code(story, "cached") == "native, from the cache", "and the cache is")
 
 
 # ---- without the compiler ----

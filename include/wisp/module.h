@@ -43,6 +43,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <wisp/error.h>
+#include <wisp/native.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -75,14 +76,6 @@ typedef union wisp_value {
 } WISP_ALIGNED_16 wisp_value;
 
 /* ---- engines ---------------------------------------------------------------------------------------------------- */
-
-typedef enum wisp_native {
-    WISP_NATIVE_AUTO = 0, /**< native code that is there already (from a trusted file, from the cache of this user) */
-    WISP_NATIVE_OFF = 1,  /**< the interpreter only; the results are the same */
-    WISP_NATIVE_BACKGROUND =
-        2,              /**< else the interpreter begins, and a process of its own compiles for what comes later */
-    WISP_NATIVE_NOW = 3 /**< else wisp_instance_new compiles first */
-} wisp_native;
 
 typedef struct wisp_engine_options {
     size_t size;

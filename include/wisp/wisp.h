@@ -29,6 +29,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <wisp/error.h>
+#include <wisp/native.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -87,7 +88,7 @@ typedef struct wisp_session_options {
     uint64_t device_limit;   /**< device buffers (KV cache, activations), bytes; 0: 3/4 of the machine's memory */
     wisp_session_created created; /**< may be NULL */
     void *created_context;
-    bool interpreter; /**< no native code, even if there is some: the results are the same, and later */
+    wisp_native native; /**< for the engine's code; its device functions are native with WISP_DEVICE_CPU anyhow */
 } wisp_session_options;
 
 WISP_API wisp_status wisp_session_new(wisp_session **session, wisp_capsule *capsule,

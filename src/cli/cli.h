@@ -166,6 +166,7 @@ extern cli_session_options cli_session;
             &cli_session.device, 0, 0, NULL                                                                            \
     }
 
+wisp_native cli_native(void); /* what --native said */
 #define CLI_NATIVE_OPTION                                                                                              \
     {                                                                                                                  \
         0, "native", "auto|off|cached|now", "how it ran; native code: made meanwhile, none, as found, made first",     \

@@ -243,8 +243,7 @@ int cli_run_program(int count, char **operands)
     wisp_report report = {0};
     wisp_engine *engine = NULL;
     wisp_module *module = NULL;
-    static const wisp_native natives[] = {WISP_NATIVE_BACKGROUND, WISP_NATIVE_OFF, WISP_NATIVE_AUTO, WISP_NATIVE_NOW};
-    const wisp_engine_options options = {.size = sizeof options, .native = natives[cli_session.native]};
+    const wisp_engine_options options = {.size = sizeof options, .native = cli_native()};
     if (wisp_engine_new(&engine, &options, &report) != WISP_OK ||
         wisp_module_open(&module, engine, operands[0], &report) != WISP_OK) {
         wisp_engine_free(engine);

@@ -46,6 +46,12 @@ static void watch(void *context, wisp_session *session)
     if (session && cli_interrupted()) wisp_session_interrupt(session); /* before it could be watched */
 }
 
+wisp_native cli_native(void)
+{
+    static const wisp_native choices[] = {WISP_NATIVE_BACKGROUND, WISP_NATIVE_OFF, WISP_NATIVE_CACHED, WISP_NATIVE_NOW};
+    return choices[cli_session.native];
+}
+
 wisp_status cli_start(wisp_session **session, wisp_capsule *capsule, uint32_t chunk, wisp_report *report)
 {
     wisp_session_options options = {
@@ -54,7 +60,7 @@ wisp_status cli_start(wisp_session **session, wisp_capsule *capsule, uint32_t ch
         .context_length = (uint32_t)cli_session.context,
         .chunk = chunk,
         .created = watch,
-        .interpreter = cli_session.native == 1,
+        .native = cli_native(),
     };
     return wisp_session_new(session, capsule, &options, report);
 }

@@ -95,12 +95,8 @@ static wisp_status count_in(wisp_instance *instance, wisp_report *report)
 /* The one place where an instance gets native code, if its engine allows it and there is any. */
 static wisp_status attach_native(wisp_instance *instance, wisp_report *report)
 {
-    static const host_native_policy policies[] = {[WISP_NATIVE_AUTO] = HOST_NATIVE_CACHED,
-                                                  [WISP_NATIVE_OFF] = HOST_NATIVE_OFF,
-                                                  [WISP_NATIVE_BACKGROUND] = HOST_NATIVE_BACKGROUND,
-                                                  [WISP_NATIVE_NOW] = HOST_NATIVE_NOW};
     wisp_module *m = instance->module;
-    host_native_options options = {.policy = policies[m->engine ? m->engine->options.native : WISP_NATIVE_AUTO],
+    host_native_options options = {.policy = m->engine ? m->engine->options.native : WISP_NATIVE_CACHED,
                                    .file = wasm_module_bytes(m->wasm),
                                    .identity = m->map.data ? &m->identity : NULL,
                                    .known = &m->native};

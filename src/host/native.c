@@ -324,7 +324,7 @@ static wisp_status compile_later(host_native *n, const host_native_options *opti
 static wisp_status compile(host_native *n, const host_native_options *options, wisp_report *report)
 {
     base_buffer module = {0};
-    if (options->policy != HOST_NATIVE_NOW) return compile_later(n, options, report);
+    if (options->policy != WISP_NATIVE_NOW) return compile_later(n, options, report);
     BASE_TRY(wasm_module_skeleton(&module, wasm_instance_module(n->instance), report));
     host_compile_job job = {.module = {module.data, module.size},
                             .options = {.target = n->wanted.target,
@@ -345,7 +345,7 @@ static wisp_status choose(host_native *n, const host_native_options *options, wi
     if (wasm_module_func_count(wasm_instance_module(n->instance)) ==
         wasm_module_imported_func_count(wasm_instance_module(n->instance)))
         return WISP_OK; /* no code */
-    if (from_engine(n) || from_file(n, options) || from_cache(n) || options->policy == HOST_NATIVE_CACHED)
+    if (from_engine(n) || from_file(n, options) || from_cache(n) || options->policy == WISP_NATIVE_CACHED)
         return WISP_OK;
     return compile(n, options, report);
 }
@@ -354,7 +354,7 @@ wisp_status host_native_attach(host_native **out, wasm_instance *instance, const
                                wisp_report *report)
 {
     *out = NULL;
-    if (options->policy == HOST_NATIVE_OFF) return WISP_OK;
+    if (options->policy == WISP_NATIVE_OFF) return WISP_OK;
     host_native *n = base_calloc(1, sizeof *n);
     if (!n) return base_fail(report, WISP_E_MEMORY, "out of memory for native code");
     n->instance = instance;

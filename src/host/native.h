@@ -4,19 +4,12 @@
 #ifndef HOST_NATIVE_H
 #define HOST_NATIVE_H
 #include <stdatomic.h>
+#include <wisp/native.h>
 
 #include "base/err.h"
 #include "os/os.h"
 #include "wasm/native_code.h"
 #include "wasm/wasm.h"
-
-typedef enum host_native_policy {
-    HOST_NATIVE_OFF,        /* the interpreter only */
-    HOST_NATIVE_CACHED,     /* what is there already; nothing is compiled */
-    HOST_NATIVE_BACKGROUND, /* else the interpreter starts; once it has run for a while, a process of its own
-                               compiles: calls made when that is done run natively */
-    HOST_NATIVE_NOW,        /* else the module is compiled before this returns */
-} host_native_policy;
 
 /* What the first instance of a module finds out for the later ones, on any threads: begins as zeroes. Its digest, and
  * what the cache has. What other processes put into the cache after that is not seen. */
@@ -31,7 +24,7 @@ typedef struct host_native_known {
 void host_native_known_fini(host_native_known *known);
 
 typedef struct host_native_options {
-    host_native_policy policy;
+    wisp_native policy;
     const uint32_t *replaceable; /* functions that may be replaced, ascending: part of what the code is made for */
     uint32_t replaceable_count;
     base_span file; /* the whole mapped file that the module is of, if its own native code may count: it does only if

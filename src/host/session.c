@@ -321,7 +321,7 @@ static int ascending(const void *a, const void *b)
 }
 
 /* The device's functions may be replaced, whether they are or not: the code is the same. */
-static wisp_status start_native(wisp_session *s, wisp_report *report)
+static wisp_status start_native(wisp_session *s, wisp_native policy, wisp_report *report)
 {
     const capsule *parsed = &s->capsule->parsed;
     uint32_t *functions = base_calloc(parsed->intrinsic_count, sizeof *functions);
@@ -329,8 +329,11 @@ static wisp_status start_native(wisp_session *s, wisp_report *report)
     for (uint32_t i = 0; i < parsed->intrinsic_count; i++)
         functions[i] = parsed->intrinsic[i].function;
     qsort(functions, parsed->intrinsic_count, sizeof *functions, ascending);
-    host_native_options options = {
-        .policy = HOST_NATIVE_BACKGROUND, .replaceable = functions, .replaceable_count = parsed->intrinsic_count};
+    host_native_options options = {.policy = policy,
+                                   .replaceable = functions,
+                                   .replaceable_count = parsed->intrinsic_count,
+                                   .file = wasm_module_bytes(s->capsule->module),
+                                   .identity = s->capsule->map.data ? &s->capsule->identity : NULL};
     wisp_status status = host_native_attach(&s->native, s->instance, &options, report);
     base_free(functions);
     return status;
@@ -354,7 +357,7 @@ static wisp_status start(wisp_session *s, const wisp_session_options *options, w
     BASE_TRY(explain_trap(&trap, wasm_instance_new(&s->instance, s->store, s->capsule->module, &imports, &trap, report),
                           report));
     if (options->device == WISP_DEVICE_CPU) BASE_TRY(start_device(s, options, report));
-    if (!options->interpreter) BASE_TRY(start_native(s, report));
+    BASE_TRY(start_native(s, options->native, report));
     if (options->created) options->created(options->created_context, s);
     BASE_TRY(explain_trap(&trap, wasm_instance_start(s->instance, &trap, report), report));
     BASE_TRY(find_exports(s, report));
@@ -367,6 +370,9 @@ wisp_status wisp_session_new(wisp_session **result, wisp_capsule *capsule, const
     static const wisp_session_options defaults;
     uint64_t begin = os_monotonic_ns();
     if (!result || !capsule) return base_fail(report, WISP_E_USAGE, "wisp_session_new: no result or no capsule given");
+    if (options && (unsigned)options->native > WISP_NATIVE_NOW)
+        return base_fail(report, WISP_E_USAGE, "wisp_session_options: native is %d, none of wisp_native",
+                         (int)options->native);
     wisp_session *s = base_calloc(1, sizeof *s);
     if (!s) return base_fail(report, WISP_E_MEMORY, "out of memory");
     s->capsule = capsule;
