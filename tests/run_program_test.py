@@ -179,6 +179,19 @@ def invoking_numbers(folder):
     expect(2, "inspect", "--check", path, mentions=["--check"])
 
 
+def throwing(folder):
+    """_start throws; e, too, and x calls proc_exit(200)."""
+    wasi = b"\x16wasi_snapshot_preview1\x09proc_exit\0\1"
+    module = (b"\0asm\1\0\0\0" + bytes([1, 8, 2, 0x60, 0, 0, 0x60, 1, 0x7f, 0]) + bytes([2, len(wasi) + 1, 1]) + wasi
+              + bytes([3, 3, 2, 0, 0]) + bytes([13, 3, 1, 0, 0]) + bytes([7, 18, 3]) + b"\6_start\0\1\1e\0\1\1x\0\2"
+              + bytes([10, 14, 2, 4, 0, 8, 0, 0x0b, 7, 0, 0x41, 0xc8, 1, 0x10, 0, 0x0b]))
+    path = folder / "throw.wasm"
+    path.write_bytes(module)
+    for call in ([path], ["--invoke", "e", path]):
+        expect(134, "run", *call, mentions=["throw.wasm threw an exception", "#0 function 1 at throw.wasm:0x"])
+    expect(125, "run", "--invoke", "x", path, mentions=["exited with 200"])
+
+
 def with_import(module, name):
     def text(s):
         return bytes([len(s)]) + s.encode()
@@ -237,6 +250,7 @@ def main():
         interrupts()
         invoking()
         invoking_numbers(folder)
+        throwing(folder)
         bad_files(folder)
         misuse()
     print(f"{passed} checks passed, {failed} failed")

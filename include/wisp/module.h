@@ -238,6 +238,8 @@ WISP_API void wisp_instance_set_fuel(wisp_instance *instance, uint64_t fuel); /*
 /* How a call into the guest ends, beside WISP_OK:
  *  WISP_E_TRAP       the guest did something wrong, or a host function failed: wisp_instance_trap() has the reason and
  *                    the call stack
+ *  WISP_E_EXCEPTION  it threw an exception that nothing caught; a host function that calls back in and returns this
+ *                    status lets the frames around it catch it
  *  WISP_E_EXIT       it called proc_exit: wisp_instance_trap()->exit_code
  *  WISP_E_FUEL, WISP_E_DEADLINE  the limit was reached
  *  WISP_E_CANCELLED  interrupted

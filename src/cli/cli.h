@@ -9,8 +9,8 @@
 #include <wisp/module.h>
 #include <wisp/wisp.h>
 
-/* A program run by `wisp run` gives its own status up to EXIT_PROGRAM_MAX; one that trapped or met a limit, 134, as a
- * native one that aborted. */
+/* A program run by `wisp run` gives its own status up to EXIT_PROGRAM_MAX; one that trapped, threw or met a limit, 134,
+ * as a native one that aborted. */
 enum {
     EXIT_DONE = 0,
     EXIT_FAILED = 1,

@@ -112,6 +112,9 @@ static int say_failure(const char *name, const wisp_instance *instance, const wi
     case WISP_E_TRAP:
         cli_say("%s trapped: %s", name, trap->reason);
         break;
+    case WISP_E_EXCEPTION:
+        cli_say("%s threw an exception that nothing caught", name);
+        break;
     default:
         cli_say("%s: %s", name, report->text);
         return report->status == WISP_E_USAGE ? EXIT_USAGE : EXIT_FAILED;
@@ -122,13 +125,18 @@ static int say_failure(const char *name, const wisp_instance *instance, const wi
 
 /* ---- running ---- */
 
+static int exit_status_of(const char *name, uint32_t code)
+{
+    if (code <= EXIT_PROGRAM_MAX) return (int)code;
+    cli_say("%s exited with %lu, which becomes %d here", name, (unsigned long)code, EXIT_PROGRAM_MAX);
+    return EXIT_PROGRAM_MAX;
+}
+
 static int run_command(wisp_instance *instance, const char *name, wisp_report *report)
 {
     uint32_t code = 0;
     if (wisp_instance_run(instance, &code, report) != WISP_OK) return say_failure(name, instance, report);
-    if (code <= EXIT_PROGRAM_MAX) return (int)code;
-    cli_say("%s exited with %lu, which becomes %d here", name, (unsigned long)code, EXIT_PROGRAM_MAX);
-    return EXIT_PROGRAM_MAX;
+    return exit_status_of(name, code);
 }
 
 static bool parse_value(wisp_value *v, char type, const char *text)
@@ -192,7 +200,7 @@ static int invoke(wisp_instance *instance, const wisp_module *module, const char
                                    e->type);
     wisp_status status = wisp_func_find(&func, instance, cli_program.invoke, e->type, report);
     if (status == WISP_OK) status = wisp_func_call(instance, func, values, param_count, values, result_count, report);
-    if (status == WISP_E_EXIT) return (int)(wisp_instance_trap(instance)->exit_code & 127);
+    if (status == WISP_E_EXIT) return exit_status_of(name, wisp_instance_trap(instance)->exit_code);
     if (status != WISP_OK) return say_failure(name, instance, report);
     for (size_t i = 0; i < result_count; i++)
         print_value(&values[i], results[i]);

@@ -7,7 +7,7 @@
  *     wasm_store_free, wasm_module_free
  *
  * A module is immutable once made: any number of stores in any number of threads may use it. A store belongs to one
- * thread at a time; only wasm_store_interrupt may be called from another.
+ * thread at a time; only wasm_store_interrupt and wasm_store_post may be called from another.
  */
 #ifndef WASM_WASM_H
 #define WASM_WASM_H
@@ -199,8 +199,8 @@ void wasm_store_interrupt(wasm_store *store);
 void wasm_store_resume(wasm_store *store);
 bool wasm_store_interrupted(const wasm_store *store); /* for host functions that wait */
 uint64_t wasm_store_fuel(const wasm_store *store);    /* what is left */
-wasm_limit
-wasm_store_exceeded(const wasm_store *store); /* by the last thing that failed; WASM_LIMIT_NONE: another reason */
+/* By the last thing that failed; WASM_LIMIT_NONE: for another reason. */
+wasm_limit wasm_store_exceeded(const wasm_store *store);
 void wasm_store_set_fuel(wasm_store *store, uint64_t fuel);
 /* The limit time_ns of calls to come. Fails if the watchdog thread cannot be started. */
 wisp_status wasm_store_set_time(wasm_store *store, uint64_t ns, wisp_report *report) WISP_MUST_USE;
@@ -304,8 +304,8 @@ wasm_memory *wasm_instance_memory(const wasm_instance *instance, uint32_t index)
 wasm_table *wasm_instance_table(const wasm_instance *instance, uint32_t index);   /* NULL: none */
 
 /* Calls. `args` and `results` have as many values as the function's type (checked against the counts, WISP_E_USAGE).
- * `trap` and `report` may be NULL. WISP_E_TRAP, WISP_E_EXIT, WISP_E_CANCELLED, WISP_E_FUEL, WISP_E_DEADLINE, or what a
- * host function returned. */
+ * `trap` and `report` may be NULL. WISP_E_TRAP, WISP_E_EXCEPTION, WISP_E_EXIT, WISP_E_CANCELLED, WISP_E_FUEL,
+ * WISP_E_DEADLINE, or what a host function returned. */
 wisp_status wasm_call(wasm_func *func, const wasm_value *args, size_t arg_count, wasm_value *results,
                       size_t result_count, wasm_trap *trap, wisp_report *report) WISP_MUST_USE;
 const wasm_functype *wasm_func_type(const wasm_func *func);
