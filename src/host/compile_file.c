@@ -1,6 +1,5 @@
 /* wisp compile: native code into a file. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -49,12 +48,6 @@ static wisp_status read_targets(compiler *c, wisp_report *report)
     }
 }
 
-static int ascending(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* A capsule's device functions may be replaced; other modules have none. */
 static wisp_status read_replaceable(compiler *c, wisp_report *report)
 {
@@ -62,13 +55,9 @@ static wisp_status read_replaceable(compiler *c, wisp_report *report)
     if (!capsule_probe(c->file)) return WISP_OK;
     BASE_TRY(capsule_open(&parsed, c->file, report));
     c->replaceable_count = parsed.intrinsic_count;
-    c->replaceable = base_calloc(parsed.intrinsic_count, sizeof *c->replaceable);
-    for (uint32_t i = 0; c->replaceable && i < parsed.intrinsic_count; i++)
-        c->replaceable[i] = parsed.intrinsic[i].function;
+    wisp_status status = host_replaceable(&c->replaceable, &parsed, report);
     capsule_close(&parsed);
-    if (!c->replaceable) return base_fail(report, WISP_E_MEMORY, "out of memory");
-    qsort(c->replaceable, c->replaceable_count, sizeof *c->replaceable, ascending);
-    return WISP_OK;
+    return status;
 }
 
 static wisp_status check_input(compiler *c, wisp_report *report)

@@ -26,6 +26,10 @@ base_span host_engine(void);
 wisp_status host_replace_intrinsics(wasm_instance *instance, const capsule *parsed, tensor_device *device,
                                     wisp_report *report) WISP_MUST_USE;
 
+/* The functions that the capsule lists as replaceable, ascending: native code is made for just these. As many as
+ * intrinsic_count; base_free. */
+wisp_status host_replaceable(uint32_t **functions, const capsule *parsed, wisp_report *report) WISP_MUST_USE;
+
 /* Reads an event of the engine into `event`; its strings point into *doc (freed by the caller with base_json_free) and
  * `json`. WISP_E_INTERNAL if it is not an event: then the guest is broken, or lying. */
 wisp_status host_read_event(wisp_event *event, base_json_doc **doc, base_span json, wisp_report *report) WISP_MUST_USE;

@@ -1,5 +1,6 @@
 /* The native side of src/guest/intrinsics.h. Pointers and sizes come from the guest and are checked here; commands are
  * copied out of its memory and checked by the device before any of them runs. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -96,6 +97,23 @@ static const capsule_intrinsic *find(const capsule *parsed, const char *name)
         if (it->name.size == strlen(name) && memcmp(it->name.data, name, it->name.size) == 0) return it;
     }
     return NULL;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+wisp_status host_replaceable(uint32_t **functions, const capsule *parsed, wisp_report *report)
+{
+    uint32_t *list = base_calloc(parsed->intrinsic_count, sizeof *list);
+    if (!list) return base_fail(report, WISP_E_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < parsed->intrinsic_count; i++)
+        list[i] = parsed->intrinsic[i].function;
+    qsort(list, parsed->intrinsic_count, sizeof *list, ascending);
+    *functions = list;
+    return WISP_OK;
 }
 
 /* All or none: an engine whose buffers are native and whose commands are not could not work. */

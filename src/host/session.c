@@ -1,7 +1,6 @@
 /* A session: one instance of the capsule's module, its device and its requests. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -314,21 +313,12 @@ static wisp_status start_engine(wisp_session *s, const wisp_session_options *opt
     return result == 0 ? WISP_OK : refusal(s, "the engine did not start", report);
 }
 
-static int ascending(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* The device's functions may be replaced, whether they are or not: the code is the same. */
 static wisp_status start_native(wisp_session *s, wisp_native policy, wisp_report *report)
 {
     const capsule *parsed = &s->capsule->parsed;
-    uint32_t *functions = base_calloc(parsed->intrinsic_count, sizeof *functions);
-    if (!functions) return base_fail(report, WISP_E_MEMORY, "out of memory");
-    for (uint32_t i = 0; i < parsed->intrinsic_count; i++)
-        functions[i] = parsed->intrinsic[i].function;
-    qsort(functions, parsed->intrinsic_count, sizeof *functions, ascending);
+    uint32_t *functions;
+    BASE_TRY(host_replaceable(&functions, parsed, report));
     host_native_options options = {.policy = policy,
                                    .replaceable = functions,
                                    .replaceable_count = parsed->intrinsic_count,

@@ -53,7 +53,6 @@ static bool set_size(wasm_memory *memory, uint64_t bytes)
         return false;
     }
     memory->size = bytes;
-    memory->fast_size = memory->range.is64 ? 0 : bytes;
     return true;
 }
 

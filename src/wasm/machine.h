@@ -20,7 +20,7 @@ typedef struct wasm_arena {
 void *wasm_arena_array(wasm_arena *arena, size_t count, size_t size); /* zeroed; NULL on failure */
 void wasm_arena_fini(wasm_arena *arena);
 
-/* Code ready to run: a function's body or a constant expression. */
+/* Validated code: a function's body or a constant expression. */
 typedef struct wasm_code {
     const uint8_t *start, *end;       /* first instruction; after the final `end` */
     uint32_t params, results, locals; /* slots; locals without parameters */
@@ -205,11 +205,10 @@ struct wasm_func {
 struct wasm_memory {
     uint8_t *data;
     uint64_t size;
-    uint64_t fast_size; /* size, or 0 for a 64-bit memory: its accesses take the slow path, which checks for wrapping */
-    uint64_t reserved;  /* bytes of address space held, 0: the pages may move when it grows */
-    bool guarded;       /* any 32-bit index + 32-bit offset + 16 bytes is inside `reserved`: faults do the check */
-    uint64_t limit;     /* pages */
-    wasm_range range;   /* min is what it was made with */
+    uint64_t reserved; /* bytes of address space held, 0: the pages may move when it grows */
+    bool guarded;      /* any 32-bit index + 32-bit offset + 16 bytes is inside `reserved`: faults do the check */
+    uint64_t limit;    /* pages */
+    wasm_range range;  /* min is what it was made with */
     wasm_store *store;
     struct wasm_memory *next;
 };
@@ -360,8 +359,6 @@ static inline bool wasm_store_type_is(const wasm_store *store, uint32_t sub, uin
 {
     return sub == super || wasm_store_type_is_slow(store, sub, super);
 }
-wisp_status wasm_func_make(wasm_func *out, wasm_store *store, const char *signature, wasm_host_fn fn, void *context,
-                           wisp_report *report);
 wisp_status wasm_trap_raise(wasm_store *store, wasm_trap_kind kind);
 /* Looks at interruption and fuel once `ticks` has run below zero. */
 wisp_status wasm_tick(wasm_store *store);

@@ -5,7 +5,7 @@
 #include "wasm/fault.h"
 #include "wasm/translate.h"
 
-static uint8_t letter_kind(char letter)
+uint8_t wasm_kind_of_letter(char letter)
 {
     switch (letter) {
     case 'i':
@@ -200,7 +200,7 @@ static void simple(translator *t, const wasm_instr *i, const wasm_op_info *op)
 {
     const char *colon = strchr(op->signature, ':');
     const int lane = op->immediate == WASM_IMM_LANE ? i->lane : -1;
-    const uint8_t result = letter_kind(colon[1]);
+    const uint8_t result = wasm_kind_of_letter(colon[1]);
     if (i->code == 0xad && t->height) { /* i64.extend_i32_u: a slot holds an i32 so */
         t->entries[t->height - 1].wide = KIND_WIDE;
         return;
@@ -210,7 +210,8 @@ static void simple(translator *t, const wasm_instr *i, const wasm_op_info *op)
         wasm_unary(t, i->code, result, true, lane);
         break;
     case 2:
-        wasm_binary(t, i->code, letter_kind(op->signature[0]), letter_kind(op->signature[1]), result, true, lane);
+        wasm_binary(t, i->code, wasm_kind_of_letter(op->signature[0]), wasm_kind_of_letter(op->signature[1]), result,
+                    true, lane);
         break;
     case 3:
         ternary(t, i->code);
@@ -246,7 +247,7 @@ static bool translate(translator *t, const wasm_instr *i)
     case WASM_IMM_I64:
     case WASM_IMM_F32:
     case WASM_IMM_F64:
-        push_constant(t, letter_kind(op->signature[1]), i->bits);
+        push_constant(t, wasm_kind_of_letter(op->signature[1]), i->bits);
         break;
     default:
         simple(t, i, op);

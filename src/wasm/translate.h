@@ -110,6 +110,7 @@ typedef wasm_translator translator;
 
 enum { KIND_WIDE = 4 }; /* beside the class */
 uint8_t wasm_kind_of(wasm_type type);
+uint8_t wasm_kind_of_letter(char letter); /* of a signature in opcodes.def */
 
 /* ---- translate_emit.c ---- */
 
@@ -150,7 +151,12 @@ void wasm_words64(insn *i, uint64_t bits);
 void wasm_words_ptr(insn *i, const void *p);
 uint32_t wasm_here(translator *t); /* flushes */
 
-/* ---- translate_fuse.c: false: nothing was joined ---- */
+/* ---- translate_fuse.c ---- */
+
+/* Has the constant a form as an operand? Integers are of 32 bits there, vectors have none. */
+bool wasm_constant_fits(const operand *o);
+/* What a source that is not in an accumulator takes in the instruction: a slot's offset or a constant. */
+void wasm_put_source(insn *i, const operand *o);
 
 void wasm_binary(translator *t, uint32_t code, uint8_t ta, uint8_t tb, uint8_t tr, bool traps, int lane);
 void wasm_unary(translator *t, uint32_t code, uint8_t tr, bool traps, int lane);

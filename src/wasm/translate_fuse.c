@@ -70,12 +70,12 @@ static uint32_t exchanged(uint32_t code)
 
 /* ---- operands ---- */
 
-static bool fits(const operand *o)
+bool wasm_constant_fits(const operand *o)
 {
     return o->cls != WASM_CLASS_v && (o->cls != WASM_CLASS_I || !o->wide || (int64_t)o->bits == (int32_t)o->bits);
 }
 
-static void put_source(insn *i, const operand *o)
+void wasm_put_source(insn *i, const operand *o)
 {
     if (o->kind == FROM_SLOT)
         wasm_word(i, o->slot);
@@ -115,7 +115,7 @@ void wasm_binary(translator *t, uint32_t code, uint8_t ta, uint8_t tb, uint8_t t
         code = exchanged(code);
     }
     if (a.kind == FROM_CONSTANT) wasm_into_slot(t, &a);
-    if (b.kind == FROM_CONSTANT && (!fits(&b) || lane >= 0)) wasm_into_slot(t, &b);
+    if (b.kind == FROM_CONSTANT && (!wasm_constant_fits(&b) || lane >= 0)) wasm_into_slot(t, &b);
     one_in_acc(t, &a, &b, false);
     insn i = wasm_insn_new(t, NULL);
     i.ops = &wasm_ops[WASM_OP_SLOT(code)][binary_form(&a, &b)];
@@ -123,8 +123,8 @@ void wasm_binary(translator *t, uint32_t code, uint8_t ta, uint8_t tb, uint8_t t
     i.code = (uint16_t)WASM_OP_SLOT(code);
     i.a = a;
     i.b = b;
-    put_source(&i, &a);
-    put_source(&i, &b);
+    wasm_put_source(&i, &a);
+    wasm_put_source(&i, &b);
     if (lane >= 0) wasm_word(&i, (uint32_t)lane);
     wasm_push_result(t, &i, tr);
 }
@@ -140,7 +140,7 @@ void wasm_unary(translator *t, uint32_t code, uint8_t tr, bool traps, int lane)
     i.shape = SHAPE_UNARY;
     i.code = (uint16_t)WASM_OP_SLOT(code);
     i.a = a;
-    put_source(&i, &a);
+    wasm_put_source(&i, &a);
     if (lane >= 0) wasm_word(&i, (uint32_t)lane);
     wasm_push_result(t, &i, tr);
 }
@@ -188,8 +188,8 @@ static void branch_integer(translator *t, int compare, bool wide, operand a, ope
     i.fn = wasm_branch_ops[wide][compare]
                           [acc ? (constant ? WASM_BR_AC : WASM_BR_AS) : (constant ? WASM_BR_SC : WASM_BR_SS)][backward];
     wasm_word(&i, 0);
-    put_source(&i, &a);
-    put_source(&i, &b);
+    wasm_put_source(&i, &a);
+    wasm_put_source(&i, &b);
     place_branch(t, &i, word, base);
 }
 
@@ -210,8 +210,8 @@ static void branch_float(translator *t, int compare, bool unless, operand a, ope
                                                                  : b.kind == FROM_ACC ? WASM_FORM_SA
                                                                                       : WASM_FORM_SS][unless][backward];
     wasm_word(&i, 0);
-    put_source(&i, &a);
-    put_source(&i, &b);
+    wasm_put_source(&i, &a);
+    wasm_put_source(&i, &b);
     place_branch(t, &i, word, base);
 }
 

@@ -1,21 +1,6 @@
 /* Loads and stores, and what works on memories and tables as a whole. */
 #include "wasm/translate.h"
 
-static bool constant_fits(const operand *o)
-{
-    return o->cls != WASM_CLASS_v && (o->cls != WASM_CLASS_I || !o->wide || (int64_t)o->bits == (int32_t)o->bits);
-}
-
-static void put_value(insn *i, const operand *o)
-{
-    if (o->kind == FROM_SLOT)
-        wasm_word(i, o->slot);
-    else if (o->kind == FROM_CONSTANT && o->cls == WASM_CLASS_F)
-        wasm_words64(i, o->bits);
-    else if (o->kind == FROM_CONSTANT)
-        wasm_word(i, (uint32_t)o->bits);
-}
-
 /* A constant address that fits into the offset with it. */
 static bool is_absolute(const operand *address, uint64_t offset)
 {
@@ -94,7 +79,7 @@ static void store(translator *t, const wasm_instr *instr)
         offset += a.bits;
     else if (a.kind == FROM_CONSTANT)
         wasm_into_slot(t, &a);
-    if (value.kind == FROM_CONSTANT && !constant_fits(&value)) wasm_into_slot(t, &value);
+    if (value.kind == FROM_CONSTANT && !wasm_constant_fits(&value)) wasm_into_slot(t, &value);
     if (a.kind == FROM_ACC && value.kind == FROM_ACC && a.cls == value.cls) {
         if (a.slot != NO_SLOT)
             a.kind = FROM_SLOT;
@@ -105,13 +90,13 @@ static void store(translator *t, const wasm_instr *instr)
     const unsigned form = value.kind == FROM_SLOT ? take_sum(t, &a, offset, &i, WASM_STORE_XS, WASM_STORE_DS) : 0;
     i.fn = wasm_store_ops[code][form ? form : store_forms[a.kind][value.kind]];
     if (form) {
-        put_value(&i, &value);
+        wasm_put_source(&i, &value);
         wasm_add(t, &i);
         return;
     }
     if (a.kind == FROM_SLOT) wasm_word(&i, a.slot);
     wasm_word(&i, (uint32_t)offset);
-    put_value(&i, &value);
+    wasm_put_source(&i, &value);
     wasm_add(t, &i);
 }
 
@@ -176,22 +161,6 @@ static void access_lane(translator *t, const wasm_instr *instr, bool loads)
     }
 }
 
-static uint8_t letter_kind(char letter)
-{
-    switch (letter) {
-    case 'i':
-        return WASM_CLASS_I;
-    case 'f':
-        return WASM_CLASS_f;
-    case 'F':
-        return WASM_CLASS_F;
-    case 'v':
-        return WASM_CLASS_v;
-    default:
-        return WASM_CLASS_I | KIND_WIDE;
-    }
-}
-
 void wasm_translate_access(translator *t, const wasm_instr *i, const wasm_op_info *op)
 {
     const bool guarded = i->index == 0 && t->guarded;
@@ -199,9 +168,9 @@ void wasm_translate_access(translator *t, const wasm_instr *i, const wasm_op_inf
     if (op->immediate == WASM_IMM_MEMARG_LANE)
         access_lane(t, i, loads);
     else if (loads && guarded)
-        load(t, i, letter_kind(op->signature[2]));
+        load(t, i, wasm_kind_of_letter(op->signature[2]));
     else if (loads)
-        load_checked(t, i, letter_kind(op->signature[2]));
+        load_checked(t, i, wasm_kind_of_letter(op->signature[2]));
     else if (guarded)
         store(t, i);
     else
