@@ -295,11 +295,14 @@ static void extended_values_are_unsigned(void **state)
     const text bodies[] = {
         TEXT(0, GET, 0, 0xa7, CONST, 1, 0x6b, 0xad, GET, 0, 0x7c, END), /* u64(i32(x) - 1) + x */
         TEXT(1, 1, I32, GET, 0, 0xa7, SET, 1, GET, 1, 0xad, END),
+        TEXT(0, CONST, 0x7f, CONST, 1, GET, 0, 0xa7, 0x1b, 0xad, END), /* u64(i32(x) ? -1 : 1) */
     };
-    make(&m, TYPES, TEXT(2, 4, 4), bodies, 2, NULL);
+    make(&m, TYPES, TEXT(3, 4, 4, 4), bodies, 3, NULL);
     assert_true(call(&m, "1", 0, 0) == 0xffffffff);
     assert_true(call(&m, "1", 1ull << 32, 0) == 0x1ffffffff);
     assert_true(call(&m, "2", 0xdeadbeefcafe, 0) == 0xbeefcafe);
+    assert_true(call(&m, "3", 5, 0) == 0xffffffff);
+    assert_true(call(&m, "3", 0, 0) == 1);
     destroy(&m);
 }
 

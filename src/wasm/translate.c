@@ -83,7 +83,7 @@ static void ternary(translator *t, uint32_t code)
 
 static bool is_small(const operand *o)
 {
-    return o->kind == FROM_CONSTANT && (!o->wide || (int64_t)o->bits == (int32_t)o->bits);
+    return o->kind == FROM_CONSTANT && (int64_t)o->bits == (int32_t)o->bits;
 }
 
 extern const wasm_op_pair wasm_select_ops[WASM_CLASSES][2], wasm_select_constant_ops[3];
