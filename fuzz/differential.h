@@ -17,6 +17,10 @@ typedef struct differential_options {
 /* For `prepare`: native code, made in this process for the target at `context` (uint32_t; NULL: this CPU's best). */
 wisp_status differential_native(void *context, wasm_instance *instance);
 
+/* The same, the image at `context` (base_buffer, at first empty) made once for all runs of a module with the same
+ * options. */
+wisp_status differential_native_again(void *context, wasm_instance *instance);
+
 /* Appends lines of text. Aborts on what must not happen (internal errors, a trap without reason). */
 void differential_run(base_buffer *transcript, const wasm_module *module, const differential_options *options);
 /* The first line in which two transcripts differ, for a message; NULL if they are equal. */

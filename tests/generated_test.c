@@ -62,6 +62,32 @@ static int compare(uint32_t seed, const wasm_module *module, bool natively)
     return failed;
 }
 
+/* Fuel that runs out anywhere: at every count up to a hundred, then more sparsely. */
+static int sweep(uint32_t seed, const wasm_module *module)
+{
+    int failed = 0;
+#ifdef WITH_NATIVE
+    base_buffer image = {0};
+    for (uint64_t fuel = 1; fuel < 20000 && !failed; fuel += fuel < 100 ? 1 : fuel / 3) {
+        const differential_options interpreted = {.fuel = fuel};
+        const differential_options native = {.fuel = fuel, .prepare = differential_native_again, .context = &image};
+        base_buffer transcripts[2] = {{0}};
+        char text[512];
+        differential_run(&transcripts[0], module, &interpreted);
+        differential_run(&transcripts[1], module, &native);
+        const char *difference = differential_first(&transcripts[0], &transcripts[1], text);
+        if (difference) printf("seed %u: fuel %u: %s\n", seed, (unsigned)fuel, difference);
+        failed = difference != NULL;
+        base_buffer_fini(&transcripts[0]);
+        base_buffer_fini(&transcripts[1]);
+    }
+    base_buffer_fini(&image);
+#else
+    (void)seed, (void)module;
+#endif
+    return failed;
+}
+
 /* For another engine: the module, and what is to be seen. */
 static int write_files(const char *folder, uint32_t seed, const wasm_module *module, const base_buffer *bytes)
 {
@@ -94,6 +120,7 @@ static int check(uint32_t seed, const char *folder, bool natively)
         failed = 1;
     } else {
         failed = folder ? write_files(folder, seed, module, &bytes) : compare(seed, module, natively);
+        if (!folder && natively && seed % 50 == 0) failed |= sweep(seed, module);
         wasm_module_free(module);
     }
     base_buffer_fini(&bytes);

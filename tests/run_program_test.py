@@ -89,6 +89,10 @@ def endings():
     for number, name in enumerate(("divide", "middle")):
         check(re.fullmatch(rf"  #{number} {name} at wasi_guest\.wasm:0x[0-9a-f]+", trap[1 + number]), f"a frame: {trap}")
     check(re.match(r"  #\d+ _start", trap[-1]), f"the outermost frame: {trap}")
+    if os.environ["WISP_NATIVE"] == "yes":
+        names = lambda lines: [re.sub(r" at .*", "", line) for line in lines]
+        native = expect(134, "run", "--native", "now", GUEST, "trap").stderr.splitlines()
+        check(names(native) == names(trap), f"native code's call stack: {native}")
     expect(134, "run", GUEST, "abort", mentions=["unreachable"])
 
 

@@ -13,6 +13,8 @@ void os_context_read(const void *context, os_fault *fault)
     const mcontext_t *m = &((const ucontext_t *)context)->uc_mcontext;
     fault->pc = m->pc;
     fault->frame = m->regs[29];
+    fault->stack = m->sp;
+    fault->link = m->regs[30];
     fault->register_count = 32;
     for (unsigned i = 0; i < 31; i++)
         fault->registers[i] = m->regs[i];

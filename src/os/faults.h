@@ -11,6 +11,7 @@ enum { OS_FAULT_REGISTERS = 32 };
 
 typedef struct os_fault {
     uintptr_t pc, frame, address; /* of the instruction, the frame pointer, what it wanted to read, write or fetch */
+    uintptr_t stack, link; /* the stack pointer; the register that holds a return address, 0 where there is none */
     /* The general registers: those of the C calling convention's arguments first, in order, then the others. */
     uintptr_t registers[OS_FAULT_REGISTERS];
     unsigned register_count;

@@ -15,6 +15,8 @@ void os_context_read(const void *context, os_fault *fault)
     const greg_t *registers = ((const ucontext_t *)context)->uc_mcontext.gregs;
     fault->pc = (uintptr_t)registers[REG_RIP];
     fault->frame = (uintptr_t)registers[REG_RBP];
+    fault->stack = (uintptr_t)registers[REG_RSP];
+    fault->link = 0; /* calls push it */
     fault->register_count = sizeof order;
     for (unsigned i = 0; i < sizeof order; i++)
         fault->registers[i] = (uintptr_t)registers[order[i]];

@@ -34,6 +34,7 @@ wisp_status wasm_guarded_run(wasm_store *store, wisp_status (*body)(wasm_store *
 _Noreturn void wasm_unwind(wasm_store *store, wisp_status status)
 {
     BASE_ASSERT(innermost && innermost->store == store);
+    wasm_trace(store, WASM_TRACE_ALL); /* while the frames are there */
     innermost->status = status;
     _longjmp(innermost->jump, 1);
 }
@@ -120,6 +121,9 @@ static os_fault_verdict on_fault(const os_fault *fault, os_landing *landing)
     store->fault_code = ops && wasm_fault_code ? wasm_fault_code(store, fault->registers, fault->register_count) : NULL;
     store->fault_pc = ops ? 0 : fault->pc;
     store->fault_frame = fault->frame;
+    store->fault_stack = fault->stack;
+    store->fault_link = fault->link;
+    store->fault_new = true;
     *landing = (os_landing){land, a};
     return OS_FAULT_LAND;
 }

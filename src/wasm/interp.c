@@ -49,41 +49,6 @@ const wasm_body *wasm_body_at(wasm_store *store, const void *code)
     return (uintptr_t)code - (uintptr_t)body->code < body->size ? body : NULL;
 }
 
-/* The byte after the instruction that the code came from. */
-static uint64_t offset_of(const wasm_body *body, const wasm_cell *code)
-{
-    const uint32_t at = (uint32_t)((uintptr_t)code - (uintptr_t)body->code);
-    uint32_t low = 0, high = body->place_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (body->places[middle].code <= at)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low ? body->places[low - 1].offset : 0;
-}
-
-void wasm_trap_capture(wasm_store *store, wasm_trap *trap)
-{
-    memcpy(trap->reason, store->reason, sizeof trap->reason);
-    trap->exit_code = store->exit_code;
-    trap->limit = store->exceeded;
-    trap->depth = (uint32_t)(store->top - store->frames);
-    trap->frame_count = 0;
-    const wasm_cell *pc = store->pc;
-    for (const wasm_frame *top = store->top; top > store->frames && trap->frame_count < WASM_TRAP_FRAMES; top--) {
-        const wasm_body *body = wasm_body_at(store, pc);
-        if (body)
-            trap->frames[trap->frame_count++] = (wasm_trap_frame){
-                .func = body->func->index,
-                .offset = offset_of(body, pc),
-                .name = wasm_module_func_name(body->func->instance->module, body->func->index),
-            };
-        pc = wasm_frame_pc(top - 1);
-    }
-}
-
 /* An operation faulted: its code pointer and the first free record are in registers, the guest's numbers in others.
  * What is taken is only shown, in a trap. */
 const void *wasm_fault_code(const wasm_store *store, const uintptr_t *registers, unsigned count)
@@ -91,8 +56,9 @@ const void *wasm_fault_code(const wasm_store *store, const uintptr_t *registers,
     wasm_store *s = (wasm_store *)store;
     for (unsigned n = 0; n < count; n++) {
         const uintptr_t at = registers[n] - (uintptr_t)s->frames;
-        if (at && at <= (uintptr_t)(s->frames_end - s->frames) * sizeof *s->frames && at % sizeof *s->frames == 0)
-            s->top = s->frames + at / sizeof *s->frames;
+        if (!at || at > (uintptr_t)(s->frames_end - s->frames) * sizeof *s->frames || at % sizeof *s->frames) continue;
+        s->top = s->frames + at / sizeof *s->frames;
+        break; /* arguments come first; registers that callees preserve may hold those of older frames */
     }
     for (unsigned n = 0; n < count; n++) {
         for (size_t k = 0; k < s->body_count; k++)
@@ -135,6 +101,7 @@ wisp_status wasm_throw(wasm_store *store, const wasm_tag *tag, const wasm_value 
 wisp_status wasm_rethrow(wasm_store *store, wasm_exception *e)
 {
     store->exception = e;
+    store->trace.valid = false;
     snprintf(store->reason, sizeof store->reason, "uncaught exception");
     return WISP_E_EXCEPTION;
 }
@@ -152,6 +119,7 @@ void wasm_exception_take(wasm_store *store, wasm_value *values, bool reference)
 {
     wasm_exception *e = store->exception;
     store->exception = NULL;
+    store->trace.valid = false;
     if (values) {
         const size_t count = e->tag->type->param_count;
         if (count) memcpy(values, e->values, count * sizeof *values);
@@ -180,7 +148,6 @@ bool wasm_find_handler(wasm_store *store)
     __typeof__(store->resume) *to = &store->resume;
     const wasm_cell *pc = store->pc;
     for (;; to->top--) {
-        if (wasm_store_interrupted(store)) return false; /* each frame may have a million clauses */
         const wasm_handler *handler = NULL;
         const wasm_body *body = wasm_body_at(store, pc);
         const wasm_handler_catch *c = body ? find_catch(store, body, pc, &handler) : NULL;

@@ -272,6 +272,23 @@ typedef struct wasm_frame {
     wasm_instance *instance;
 } wasm_frame;
 
+/* A call into native code from the interpreter or from outside, on the stack of wasm_native_call. */
+typedef struct wasm_native_run {
+    struct wasm_native_run *outer;
+    wasm_frame *top;             /* as it was: the interpreter's records from here on are of what this code called */
+    const union wasm_cell *code; /* store->pc as it was */
+    uintptr_t high;              /* this call's frames lie below it on the stack */
+    uintptr_t pc, frame;         /* where this code last called another function through the machine */
+} wasm_native_run;
+
+/* Where a call ended, kept while its frames go: code addresses of the interpreter's and native code, innermost first.
+ */
+typedef struct wasm_trace_state {
+    bool valid;
+    uint32_t depth; /* frames; the first WASM_TRAP_FRAMES of them are in `at` */
+    uintptr_t at[WASM_TRAP_FRAMES];
+} wasm_trace_state;
+
 struct wasm_store {
     wasm_limits limits;
     _Atomic uint32_t interrupt;    /* bits of fault.h */
@@ -283,9 +300,13 @@ struct wasm_store {
     wasm_frame *frames, *frames_end, *top; /* one more than may be used; `top` is the first free one */
     const union wasm_cell *pc; /* where the innermost frame is, while something else runs or after it ended */
     uint32_t host_depth;
-    uintptr_t stack_limit;           /* of the native stack, while a call runs: frames below it trap */
-    const void *fault_code;          /* with a trap by fault: the interpreter's code pointer, or NULL */
-    uintptr_t fault_pc, fault_frame; /* of native code: where it trapped; pc 0 if it was not there */
+    uintptr_t stack_limit;             /* of the native stack, while a call runs: frames below it trap */
+    const void *fault_code;            /* with a trap by fault: the interpreter's code pointer, or NULL */
+    uintptr_t fault_pc, fault_frame;   /* of native code: where it trapped; pc 0 if it was not there */
+    uintptr_t fault_stack, fault_link; /* os/faults.h; 0 unless a fault told */
+    bool fault_new;                    /* they are of what is not in the trace yet */
+    wasm_native_run *native_run;       /* the innermost, of those that have not ended */
+    wasm_trace_state trace;
     wasm_limit exceeded;
     bool watched; /* the watchdog is open */
     os_alarm alarm;
@@ -364,7 +385,11 @@ wisp_status wasm_trap_raise(wasm_store *store, wasm_trap_kind kind);
 wisp_status wasm_tick(wasm_store *store);
 /* The next TICK calls wasm_tick; no fuel is lost. */
 void wasm_make_due(wasm_store *store);
-void wasm_trap_capture(wasm_store *store, wasm_trap *trap); /* interp.c */
+
+/* trace.c. Takes down where the innermost code is, if the trace is not valid already, up to `most` frames. */
+enum { WASM_TRACE_ALL = INT32_MAX };
+void wasm_trace(wasm_store *store, uint32_t most);
+void wasm_trap_capture(wasm_store *store, wasm_trap *trap);
 
 /* constant.c: evaluates a constant expression of the instance's module. */
 wisp_status wasm_evaluate(wasm_instance *instance, const wasm_code *code, wasm_value *out);

@@ -85,6 +85,7 @@ typedef struct wasm_native_code {
     size_t size;
     wasm_native_header header;
     const uint32_t *func_offsets, *entry_offsets;
+    const uint8_t *frameless;      /* per function: does not begin by making a frame; NULL: nobody looked */
     struct wasm_native_code *next; /* for its owner */
 } wasm_native_code;
 

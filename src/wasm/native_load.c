@@ -12,12 +12,37 @@ typedef struct loaded_image {
     wasm_image image;
     void *pages;
     size_t pages_size;
+    uint8_t *frameless;
 } loaded_image;
 
 static size_t page_up(uint64_t n)
 {
     size_t page = os_page_size();
     return ((size_t)n + page - 1) & ~(page - 1);
+}
+
+/* Does a function begin by saving the frame pointer? Later nobody may read text: it can become inaccessible. */
+static bool makes_frame(uint32_t target, const uint8_t *code, size_t size)
+{
+    enum { PUSH_RBP = 0x55, STP_MASK = 0x7c1f, STP_X29_X30 = 30 << 10 | 29 };
+    if (target != WASM_TARGET_AARCH64) return size && *code == PUSH_RBP;
+    for (size_t i = 0; i + 4 <= size && i < 16; i += 4) {
+        uint32_t instruction;
+        memcpy(&instruction, code + i, sizeof instruction);
+        if (instruction >> 25 == 0x54 && (instruction & STP_MASK) == STP_X29_X30) return true;
+    }
+    return false;
+}
+
+static wisp_status look_at_functions(loaded_image *l, base_span image, wisp_report *report)
+{
+    const uint32_t count = l->code.header.func_count, *offsets = l->code.func_offsets;
+    l->frameless = base_calloc(count, 1);
+    if (!l->frameless && count) return base_fail(report, WISP_E_MEMORY, "native code: out of memory");
+    for (uint32_t i = 0; i < count; i++)
+        l->frameless[i] =
+            !makes_frame(l->code.header.target, image.data + offsets[i], (size_t)offsets[i + 1] - offsets[i]);
+    return WISP_OK;
 }
 
 /* Never writable and executable: all is written first, then text becomes executable, the rest read-only. */
@@ -37,6 +62,8 @@ static wisp_status map(loaded_image *l, base_span image, wisp_report *report)
     if (!os_protect(base, l->pages_size, OS_READ) || (text_size && !os_protect(text, text_size, OS_EXECUTE)))
         return base_fail(report, WISP_E_IO, "native code: the system allows no executable pages");
     BASE_TRY(wasm_native_read(&l->code, (base_span){base, image.size}, report));
+    BASE_TRY(look_at_functions(l, image, report));
+    l->code.frameless = l->frameless;
     l->image = (wasm_image){.start = text, .size = text_size};
     return WISP_OK;
 }
@@ -49,6 +76,7 @@ static wisp_status load(loaded_image **out, wasm_store *store, const wasm_native
     wisp_status status = map(l, (base_span){code->base, code->size}, report);
     if (status != WISP_OK) {
         os_release(l->pages, l->pages_size);
+        base_free(l->frameless);
         base_free(l);
         return status;
     }
@@ -109,6 +137,7 @@ void wasm_native_unload(wasm_store *store)
         next = code->next;
         wasm_image_remove(store, &l->image);
         os_release(l->pages, l->pages_size);
+        base_free(l->frameless);
         base_free(l);
     }
     store->native_codes = NULL;

@@ -7,16 +7,26 @@
 
 /* ---- traps ---- */
 
-static _Noreturn void unwind(wasm_native_context *c, wisp_status status, const void *pc, const void *frame)
+/* Of the native code that called the helper: helpers keep their frame pointer. */
+#define CALLER_PC ((uintptr_t)__builtin_return_address(0))
+#define CALLER_FRAME (*(const uintptr_t *)__builtin_frame_address(0))
+
+static void came_from(wasm_store *store, uintptr_t pc, uintptr_t frame)
 {
-    c->store->fault_code = NULL;
-    c->store->fault_pc = (uintptr_t)pc;
-    c->store->fault_frame = (uintptr_t)frame;
+    store->fault_code = NULL;
+    store->fault_pc = pc - 1; /* inside the call */
+    store->fault_frame = frame;
+    store->fault_stack = store->fault_link = 0;
+    store->fault_new = true;
+}
+
+static _Noreturn void unwind(wasm_native_context *c, wisp_status status, uintptr_t pc, uintptr_t frame)
+{
+    came_from(c->store, pc, frame);
     wasm_unwind(c->store, status);
 }
 
-/* Of the native code that called the helper: helpers keep their frame pointer. */
-#define FAIL(c, status) unwind((c), (status), __builtin_return_address(0), *(void **)__builtin_frame_address(0))
+#define FAIL(c, status) unwind((c), (status), CALLER_PC, CALLER_FRAME)
 #define TRAP(c, kind) FAIL((c), wasm_trap_raise((c)->store, WASM_TRAP_##kind))
 #define HELPER __attribute__((noinline))
 
@@ -66,16 +76,31 @@ static wisp_status call_with_copies(wasm_native_context *c, const wasm_func *fun
     return WISP_OK;
 }
 
+/* Where this code is while others run, for traces. */
+#define LEAVE(c)                                                                                                       \
+    do {                                                                                                               \
+        (c)->store->native_run->pc = CALLER_PC - 1;                                                                    \
+        (c)->store->native_run->frame = CALLER_FRAME;                                                                  \
+    } while (0)
+
 static HELPER void helper_call(wasm_native_context *c, const wasm_func *func, wasm_value *v)
 {
+    LEAVE(c);
     wisp_status status = call_with_copies(c, func, v);
     if (status != WISP_OK) FAIL(c, status);
 }
 
 static HELPER void helper_call_catching(wasm_native_context *c, const wasm_func *func, wasm_value *v)
 {
+    wasm_store *store = c->store;
+    LEAVE(c);
     wisp_status status = call_with_copies(c, func, v);
-    if (status != WISP_OK && !(status == WISP_E_EXCEPTION && c->store->exception)) FAIL(c, status);
+    if (status == WISP_OK) return;
+    if (status != WISP_E_EXCEPTION || !store->exception) FAIL(c, status);
+    came_from(store, CALLER_PC, CALLER_FRAME);
+    wasm_trace(store, WASM_TRAP_FRAMES);
+    store->top = store->native_run->top; /* the frames that it went through have ended */
+    store->pc = store->native_run->code;
 }
 
 static HELPER void helper_check_type(wasm_native_context *c, const wasm_func *func, uint32_t type)
@@ -94,13 +119,24 @@ WASM_CALLS_IMAGE wisp_status wasm_native_call(wasm_store *store, const wasm_func
     const wasm_native_code *code = instance->native_code;
     uintptr_t at = (uintptr_t)code->base + code->entry_offsets[instance->module->funcs[func->index]];
     wasm_value *sp = store->sp;
+    wasm_native_run native = {.outer = store->native_run,
+                              .top = store->top,
+                              .code = store->pc,
+                              .high = (uintptr_t)__builtin_frame_address(0)};
     struct wasm_exception *pending = store->exception; /* of a caller's that a host function keeps waiting */
     store->sp = v + slots;
     store->exception = NULL;
+    store->native_run = &native;
     c->stack_limit = store->stack_limit;
     ((entry *)at)(c, func->native, v);
+    store->native_run = native.outer;
     store->sp = sp;
-    if (WASM_UNLIKELY(store->exception != NULL)) return wasm_rethrow(store, store->exception);
+    if (WASM_UNLIKELY(store->exception != NULL)) {
+        const bool traced = store->trace.valid;
+        wisp_status status = wasm_rethrow(store, store->exception);
+        store->trace.valid = traced;
+        return status;
+    }
     store->exception = pending;
     return WISP_OK;
 }
@@ -177,12 +213,16 @@ static HELPER void helper_throw(wasm_native_context *c, uint32_t tag, wasm_value
 {
     wisp_status status = wasm_throw(c->store, c->instance->tags[tag], v);
     if (status != WISP_E_EXCEPTION) FAIL(c, status);
+    came_from(c->store, CALLER_PC, CALLER_FRAME);
+    wasm_trace(c->store, WASM_TRAP_FRAMES); /* the frames end by returning */
 }
 
 static HELPER void helper_throw_ref(wasm_native_context *c, void *exception)
 {
     if (!exception) TRAP(c, NULL_EXCEPTION);
     (void)wasm_rethrow(c->store, exception);
+    came_from(c->store, CALLER_PC, CALLER_FRAME);
+    wasm_trace(c->store, WASM_TRAP_FRAMES);
 }
 
 static uint32_t helper_exception_matches(wasm_native_context *c, uint32_t tag)

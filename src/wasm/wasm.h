@@ -213,9 +213,11 @@ void wasm_store_post(wasm_store *store, void (*fn)(void *context), void *context
 
 #define WASM_TRAP_FRAMES 32
 typedef struct wasm_trap_frame {
-    base_span name;  /* from the name section, in the module's bytes; may be {NULL, 0} */
-    uint64_t offset; /* byte offset in the module: the instruction after the one that trapped or called */
-    uint32_t func;   /* index in its module */
+    base_span name; /* from the name section, in the module's bytes; may be {NULL, 0} */
+    /* Byte offset in the module: interpreted, the instruction after the one that trapped or called; native code does
+     * not know, and says where the function's body begins. */
+    uint64_t offset;
+    uint32_t func; /* index in its module */
 } wasm_trap_frame;
 
 /* Why a call ended. Owned by the caller; spans point into the module's bytes. */

@@ -330,6 +330,7 @@ wisp_status wasm_call_host(wasm_store *store, const wasm_func *func, wasm_instan
     wisp_status status = func->fn(func->context, caller, v);
     store->sp = sp;
     if (status != WISP_OK) {
+        store->trace.valid = false; /* it ended here, whatever the host function called */
         if (!store->reason[0]) snprintf(store->reason, sizeof store->reason, "%s", wisp_status_text(status));
         return status;
     }
@@ -367,7 +368,9 @@ static wisp_status run(wasm_store *store, wasm_func *func, wasm_value *v, wasm_t
     wasm_frame *const top = store->top;
     const union wasm_cell *const pc = store->pc;
     wasm_value *const sp = store->sp;
+    wasm_native_run *const native_run = store->native_run;
     wisp_status status;
+    store->trace.valid = false;
     if (!store->host_depth) store->stack_limit = stack_limit(store);
     if (store->host_depth >= store->limits.host_depth) {
         status = wasm_trap_raise(store, WASM_TRAP_STACK);
@@ -386,12 +389,12 @@ static wisp_status run(wasm_store *store, wasm_func *func, wasm_value *v, wasm_t
         status = func->code ? wasm_interpret(store, func, v) : wasm_call_host(store, func, func->instance, v);
         store->host_depth--;
     }
-    /* the search for a handler was given up */
-    if (status == WISP_E_EXCEPTION && wasm_store_interrupted(store)) status = wasm_interrupted(store);
     if (status != WISP_OK && trap) wasm_trap_capture(store, trap);
     store->top = top;
     store->pc = pc;
     store->sp = sp;
+    store->native_run = native_run;
+    store->trace.valid = false;
     return status;
 }
 
