@@ -196,6 +196,19 @@ def throwing(folder):
     expect(125, "run", "--invoke", "x", path, mentions=["exited with 200"])
 
 
+def inspecting_many_exports(folder):
+    """Takes time linear in the file; it once took hours."""
+    def leb(n):
+        return bytes([n & 0x7f | 0x80]) + leb(n >> 7) if n > 0x7f else bytes([n])
+
+    count = 900000
+    exports = leb(count) + b"".join(b"\7%07d\0\0" % i for i in range(count))
+    path = folder / "exports.wasm"
+    path.write_bytes(b"\0asm\1\0\0\0\1\4\1\x60\0\0\3\2\1\0\7" + leb(len(exports)) + exports + b"\x0a\4\1\2\0\x0b")
+    document = json.loads(run("inspect", "--json", path).stdout)
+    check(len(document["exports"]) == count, "inspect --json of 900,000 exports")
+
+
 def with_import(module, name):
     def text(s):
         return bytes([len(s)]) + s.encode()
@@ -255,6 +268,7 @@ def main():
         invoking()
         invoking_numbers(folder)
         throwing(folder)
+        inspecting_many_exports(folder)
         bad_files(folder)
         misuse()
     print(f"{passed} checks passed, {failed} failed")

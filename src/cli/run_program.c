@@ -299,6 +299,9 @@ static void json_externs(char **json, const wisp_module *module,
         cli_append(json, ",\"type\":");
         cli_append_quoted(json, e->type, strlen(e->type));
         cli_append(json, "}");
+        fputs(*json, stdout); /* there may be a million: appending to all of them would take hours */
+        free(*json);
+        *json = NULL;
     }
     cli_append(json, "]");
 }
