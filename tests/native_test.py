@@ -380,11 +380,21 @@ def alone(folder):
         check("libc.so" in needed and "LLVM" not in needed, f"{linked} is not linked with LLVM: {needed}")
 
 
+def without_memory(root):
+    """Native code is interrupted by a fault, also where no memory has made anybody prepare for faults."""
+    fresh(root / "without")
+    path = root / "loop.wasm"
+    body = bytes([0, 3, 0x40, 0x0c, 0, 0x0b, 0x0b])
+    path.write_bytes(b"\0asm\1\0\0\0" + section(1, b"\1\x60\0\0") + section(3, b"\1\0")
+                     + section(7, b"\1\6_start\0\0") + section(10, vector([leb(len(body)) + body])))
+    expect(134, "run", "--native", "now", "--deadline", "300ms", path, mentions=["deadline"])
+
+
 with tempfile.TemporaryDirectory() as name:
     root = pathlib.Path(name)
     parts = [alone, capsules]
     if HAS_COMPILER:
-        parts = [equality, bad_caches, at_once_and_killed, tier_up, in_files, capsules, alone]
+        parts = [equality, without_memory, bad_caches, at_once_and_killed, tier_up, in_files, capsules, alone]
     else:
         print("SKIP native code compiled here: the build has no LLVM 19")
     for part in parts:

@@ -133,6 +133,11 @@ bool wasm_faults_available(const wasm_store *store)
     return !store->limits.explicit_checks && os_fault_install(on_fault);
 }
 
+bool wasm_image_faults_arrive(void)
+{
+    return os_fault_install(on_fault);
+}
+
 /* ---- images and interruption ---- */
 
 static void protect_all(wasm_store *store)

@@ -85,6 +85,8 @@ typedef struct wasm_image {
     _Atomic(struct wasm_image *) next;
 } wasm_image;
 void wasm_image_add(wasm_store *store, wasm_image *image);
+/* To be asked before one is added: interrupting it is a fault, also in a store that has no guarded memory. */
+bool wasm_image_faults_arrive(void);
 void wasm_image_remove(wasm_store *store, wasm_image *image);
 
 /* ---- interruption ---- */

@@ -70,6 +70,9 @@ static wisp_status map(loaded_image *l, base_span image, wisp_report *report)
 
 static wisp_status load(loaded_image **out, wasm_store *store, const wasm_native_code *code, wisp_report *report)
 {
+    if (!wasm_image_faults_arrive())
+        return base_fail(report, WISP_E_UNSUPPORTED,
+                         "native code: faults do not reach us, so it could not be interrupted");
     loaded_image *l = base_calloc(1, sizeof *l);
     if (!l) return base_fail(report, WISP_E_MEMORY, "native code: out of memory");
     l->code = *code;
