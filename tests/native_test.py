@@ -344,6 +344,9 @@ def capsules(folder):
 
 def own_code(folder, story, generate, texts):
     """A capsule's own code counts where the library's does not fit: here, without address space for guard pages."""
+    if os.environ.get("WISP_SANITIZED") == "yes":
+        print("SKIP native code without guard pages: AddressSanitizer cannot start under ulimit -v")
+        return
     def little_space():
         resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
 
