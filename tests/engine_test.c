@@ -345,6 +345,11 @@ static const struct {
     {"{\"object\":\"logits\",\"prompt\":\"a\",\"greedy\":11}", "greedy"},
     {"{\"object\":\"logits\",\"prompt\":\"a\",\"greedy\":9}", "prompt"},
     {"{\"object\":\"logits\",\"prompt\":\"a\",\"chunk\":0}", "chunk"},
+    {"{\"object\":\"score\",\"tokens\":[1]}", "from"},
+    {"{\"object\":\"score\",\"tokens\":[1,2],\"from\":0}", "from"},
+    {"{\"object\":\"score\",\"tokens\":[1,2],\"from\":2}", "from"},
+    {"{\"object\":\"score\",\"tokens\":[1,2],\"prompt\":\"a\"}", "tokens"},
+    {"{\"object\":\"score\",\"tokens\":[1,1,1,1,1,1,1,1,1,1,1]}", "prompt"},
     {"{\"object\":\"bench\",\"prefill\":0}", "prefill"},
     {"{\"object\":\"bench\",\"prefill\":10,\"generate\":1}", "prompt"},
 };
@@ -429,6 +434,7 @@ static void test_out_of_memory(void **state)
             submit(
                 e,
                 "{\"prompt\":\"abcdef</s>\",\"max_tokens\":3,\"stop\":[\"x\"],\"repeat_penalty\":1.1,\"top_p\":0.5}");
+            submit(e, "{\"object\":\"score\",\"tokens\":[1,2,3,4,5]}");
             submit(e, "{\"object\":\"logits\",\"prompt\":[1,2,3],\"top\":3,\"greedy\":2}");
             for (int i = 0; i < 20 && guest_step(e) > 0; i++)
                 continue;
@@ -572,6 +578,82 @@ static void test_digest(void **state)
     }
 }
 
+/* ---- scores ---- */
+
+static double number_at(const base_json *pair, uint32_t i)
+{
+    double v = NAN;
+    base_json_double(base_json_at(pair, i), &v);
+    return v;
+}
+
+/* -ln p of one token after those before it, from all logits. */
+static double surprise_of(guest_engine *e, const char *before, unsigned token)
+{
+    char json[256];
+    double largest = -INFINITY, wanted = NAN, sum = 0;
+    snprintf(json, sizeof json, "{\"object\":\"logits\",\"top\":1000,\"tokens\":[%s]}", before);
+    char *line = ask(e, json);
+    answer got = parse(line);
+    const base_json *all = base_json_get(got.root, "top");
+    for (const base_json *p = all->first; p; p = p->next) {
+        largest = fmax(largest, number_at(p, 1));
+        if (number_at(p, 0) == token) wanted = number_at(p, 1);
+    }
+    for (const base_json *p = all->first; p; p = p->next)
+        sum += exp(number_at(p, 1) - largest);
+    base_json_free(got.doc);
+    base_free(line);
+    return log(sum) + largest - wanted;
+}
+
+static double member_of(guest_engine *e, const char *json, const char *name)
+{
+    double v = NAN;
+    char *line = ask(e, json);
+    answer got = parse(line);
+    assert_true(base_json_double(base_json_get(got.root, name), &v));
+    base_json_free(got.doc);
+    base_free(line);
+    return v;
+}
+
+static void test_score(void **state)
+{
+    (void)state;
+    static const unsigned tokens[] = {1, 40, 41, 200, 7, 100};
+    model m;
+    /* F16 vectors: the fixture's F32 ones are so small that all logits are equal */
+    base_buffer gguf = fixture_model(&(fixture_llama){.matrix_type = WISP_F16, .vector_type = WISP_F16});
+    open_model(&m, &gguf);
+    base_buffer_fini(&gguf);
+    guest_engine *e = start(&m, "");
+    char json[256];
+    double sum = 0, squares = 0, first = 0;
+    for (int from = 5; from >= 1; from--) {
+        char before[64] = "";
+        for (int i = 0; i < from; i++)
+            snprintf(before + strlen(before), sizeof before - strlen(before), i ? ",%u" : "%u", tokens[i]);
+        const double v = surprise_of(e, before, tokens[from]);
+        sum += v;
+        squares += v * v;
+        for (int chunk = 1; chunk <= 6; chunk++) {
+            snprintf(json, sizeof json,
+                     "{\"object\":\"score\",\"from\":%d,\"chunk\":%d,\"tokens\":[1,40,41,200,7,100]}", from, chunk);
+            const double nll = member_of(e, json, "nll");
+            if (chunk == 1) first = nll;
+            assert_true(nll == first); /* bit for bit */
+            assert_true(fabs(nll - sum) < 1e-5);
+            assert_true(fabs(member_of(e, json, "nll_squares") - squares) < 1e-4);
+            assert_int_equal(member_of(e, json, "scored"), 6 - from);
+        }
+    }
+    /* one output again, after buffers grew */
+    assert_answers(e, "{\"prompt\":\"a\",\"max_tokens\":3}", "\"finish_reason\":");
+    guest_engine_free(e);
+    close_model(&m);
+}
+
 /* ---- a trained model against its reference ---- */
 
 static const char *shared_path(const char *name)
@@ -580,13 +662,6 @@ static const char *shared_path(const char *name)
     const char *said = getenv("WISP_SHARED");
     snprintf(path, sizeof path, "%s/models/stories/%s", said ? said : "../shared", name);
     return path;
-}
-
-static double number_at(const base_json *pair, uint32_t i)
-{
-    double v = NAN;
-    base_json_double(base_json_at(pair, i), &v);
-    return v;
 }
 
 /* Logits within `tolerance`; the same greedy tokens too, if that can be demanded (not of 8-bit activations). */
@@ -683,7 +758,7 @@ int main(void)
         cmocka_unit_test(test_out_of_memory),    cmocka_unit_test(test_unknown_op),
         cmocka_unit_test(test_damaged_programs), cmocka_unit_test(test_digest),
         cmocka_unit_test(test_story_f32),        cmocka_unit_test(test_story_f16),
-        cmocka_unit_test(test_story_q8),
+        cmocka_unit_test(test_story_q8),         cmocka_unit_test(test_score),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

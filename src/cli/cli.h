@@ -61,8 +61,8 @@ typedef struct cli_command {
     int (*run)(int count, char **operands); /* exit status */
 } cli_command;
 
-extern const cli_command cli_run, cli_logits, cli_tokenize, cli_bench, cli_pack, cli_inspect, cli_unpack, cli_doctor,
-    cli_completion, cli_compile, cli_keygen, cli_sign, cli_verify, cli_trust;
+extern const cli_command cli_run, cli_logits, cli_eval, cli_tokenize, cli_bench, cli_pack, cli_inspect, cli_unpack,
+    cli_doctor, cli_completion, cli_compile, cli_keygen, cli_sign, cli_verify, cli_trust;
 extern const cli_command *const cli_commands[]; /* ends with NULL */
 
 /* ---- options.c ---- */
@@ -84,6 +84,7 @@ const char *cli_size(uint64_t bytes, char out[32]); /* "12.3 MB" */
 /* A progress bar on standard error for work that takes more than a second, if that is a terminal. */
 typedef struct cli_progress {
     const char *label;
+    const char *unit; /* of the speed shown; NULL: bytes */
     uint64_t begin_ms, shown_ms;
 } cli_progress;
 void cli_progress_begin(cli_progress *p, const char *label);

@@ -103,8 +103,12 @@ bool cli_progress_step(void *context, uint64_t done, uint64_t total)
     for (int i = 0; i < BAR_CELLS; i++)
         bar[i] = i < (int)(share * BAR_CELLS) ? '#' : '.';
     bar[BAR_CELLS] = 0;
-    fprintf(stderr, "\r%s [%s] %3.0f %%  %s/s \033[K", p->label, bar, share * 100,
-            cli_size(spent ? done * 1000 / spent : 0, size));
+    uint64_t speed = done * 1000 / spent;
+    if (p->unit)
+        snprintf(size, sizeof size, "%llu %s", (unsigned long long)speed, p->unit);
+    else
+        cli_size(speed, size);
+    fprintf(stderr, "\r%s [%s] %3.0f %%  %s/s \033[K", p->label, bar, share * 100, size);
     p->shown_ms = now;
     return true;
 }

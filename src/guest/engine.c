@@ -227,6 +227,10 @@ static wisp_status make_tokens(guest_engine *e, guest_request *r, const char **p
             return base_fail(report, WISP_E_INPUT, "prompt: token %u is unknown to the model",
                              (unsigned)r->tokens.ids[i]);
     if (r->tokens.count == 0) return base_fail(report, WISP_E_INPUT, "prompt: no tokens");
+    if (r->kind == GUEST_SCORE && r->from >= r->tokens.count) {
+        *param = "from";
+        return base_fail(report, WISP_E_INPUT, "from: there is no token %u", (unsigned)r->from);
+    }
     uint64_t need = (uint64_t)r->tokens.count + r->greedy + r->generate;
     if (need > e->limits.context)
         return base_fail(report, WISP_E_LIMIT, "prompt: %llu tokens do not fit the context of %u",
@@ -303,6 +307,7 @@ static wisp_status run_unit(guest_engine *e, guest_request *r, wisp_report *repo
         if (r->sequence < 0) return WISP_OK; /* its turn comes when another one ends */
     }
     if (r->kind == GUEST_LOGITS) return guest_logits_unit(e, r, report);
+    if (r->kind == GUEST_SCORE) return guest_score_unit(e, r, report);
     if (r->kind == GUEST_BENCH) return guest_bench_unit(e, r, report);
     return guest_completion_unit(e, r, report);
 }

@@ -45,11 +45,13 @@ uint64_t guest_now_ns(void);
 int64_t guest_wall_seconds(void);
 uint64_t guest_random_bits(void);
 
-/* ---- generate.c and inspect.c: one unit of work of a request; sets r->done ---- */
+/* ---- generate.c, inspect.c and score.c: one unit of work of a request; sets r->done ---- */
 wisp_status guest_prefill_unit(guest_engine *e, guest_request *r, bool *complete, wisp_report *report) WISP_MUST_USE;
-float *guest_read_logits(guest_engine *e, guest_request *r, wisp_report *report); /* NULL: failed */
+/* Of one output of the last step; NULL: failed. */
+float *guest_read_logits(guest_engine *e, guest_request *r, uint32_t output, wisp_report *report);
 wisp_status guest_completion_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;
 wisp_status guest_logits_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;
+wisp_status guest_score_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;
 wisp_status guest_bench_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;
 wisp_status guest_tokenize_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;
 wisp_status guest_detokenize_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;

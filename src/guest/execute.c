@@ -30,9 +30,10 @@ struct guest_executor {
     sequence *sequences;
     int32_t *page_table; /* sequences x seq_pages; -1: none */
     uint32_t *free_pages, free_count;
-    int32_t *ids, *numbers;          /* chunk: scratch for inputs */
-    int32_t last_sequence, last_out; /* what SEQS and OUT_ROWS hold, so as not to write it again */
-    uint32_t last_sequence_count;
+    uint32_t output_room;   /* outputs that the buffers have room for */
+    int32_t *ids, *numbers; /* chunk: scratch for inputs */
+    int32_t last_sequence;  /* what SEQS and OUT_ROWS hold, so as not to write it again */
+    uint32_t last_sequence_count, last_out_end, last_outputs;
     bool table_changed;
 };
 
@@ -60,7 +61,8 @@ wisp_status guest_executor_new(guest_executor **result, const program *p, const 
         x->free_pages[i] = x->page_count - 1 - i; /* the last one is taken first: page 0 */
     }
     x->free_count = x->page_count;
-    x->last_sequence = x->last_out = -1;
+    x->last_sequence = -1;
+    x->output_room = 1;
     x->table_changed = true;
     *result = x;
     return WISP_OK;
@@ -97,6 +99,20 @@ static bool add_term(uint64_t *sum, uint64_t a, uint64_t b)
     return !__builtin_mul_overflow(a, b, &product) && !__builtin_add_overflow(*sum, product, sum);
 }
 
+/* A handle, 0 on failure. */
+static uint32_t allocate_buffer(guest_executor *x, const program_buffer *b, uint32_t outputs, wisp_report *report)
+{
+    uint64_t bytes = b->fixed;
+    bool fits = add_term(&bytes, b->per_token, x->limits.chunk) && add_term(&bytes, b->per_output, outputs) &&
+                add_term(&bytes, b->per_page, x->page_count) && add_term(&bytes, b->per_seq_page, x->page_count);
+    uint32_t handle = fits ? guest_device_alloc(x->device, bytes) : 0;
+    if (!handle)
+        base_fail(report, WISP_E_MEMORY,
+                  "no memory for a buffer of %llu bytes with a context of %u (a smaller context or chunk needs less)",
+                  (unsigned long long)bytes, (unsigned)x->limits.context);
+    return handle;
+}
+
 static wisp_status allocate(guest_executor *x, uint32_t i, wisp_report *report)
 {
     const program_buffer *b = &x->program->buffers[i];
@@ -107,15 +123,8 @@ static wisp_status allocate(guest_executor *x, uint32_t i, wisp_report *report)
         if (!x->device->direct && why->status != WISP_OK) return base_fail(report, why->status, "%s", why->text);
         return base_fail(report, WISP_E_INPUT, "the capsule has no weights number %u", (unsigned)b->index);
     }
-    uint64_t bytes = b->fixed;
-    bool fits = add_term(&bytes, b->per_token, x->limits.chunk) && add_term(&bytes, b->per_output, 1) &&
-                add_term(&bytes, b->per_page, x->page_count) && add_term(&bytes, b->per_seq_page, x->page_count);
-    x->handles[i] = fits ? guest_device_alloc(x->device, bytes) : 0;
-    if (x->handles[i]) return WISP_OK;
-    return base_fail(
-        report, WISP_E_MEMORY,
-        "no memory for a buffer of %llu bytes with a context of %u (a smaller context or chunk needs less)",
-        (unsigned long long)bytes, (unsigned)x->limits.context);
+    x->handles[i] = allocate_buffer(x, b, x->output_room, report);
+    return x->handles[i] ? WISP_OK : WISP_E_MEMORY;
 }
 
 static wisp_status allocate_all(guest_executor *x, wisp_report *report)
@@ -138,6 +147,29 @@ static wisp_status allocate_all(guest_executor *x, wisp_report *report)
             free_buffers(x);
             return base_fail(report, WISP_E_INPUT, "the program has no buffer of role %d", needed[i]);
         }
+    return WISP_OK;
+}
+
+/* Room for as many outputs a step. Nearly every step has one, so the rest is allocated when it is asked for; what the
+ * buffers hold does not outlive a step, except in those kept between steps, which do not grow with outputs. */
+static wisp_status make_output_room(guest_executor *x, uint32_t outputs, wisp_report *report)
+{
+    if (outputs <= x->output_room) return WISP_OK;
+    x->last_outputs = 0;
+    for (int i = 0; i < LISTS; i++) { /* they hold the old handles */
+        base_free(x->lists[i].cmds);
+        x->lists[i] = (command_list){0};
+    }
+    for (uint32_t i = 0; i < x->program->buffer_count; i++) {
+        const program_buffer *b = &x->program->buffers[i];
+        if (b->role == PROGRAM_ROLE_WEIGHTS || b->role == PROGRAM_ROLE_KV || b->per_output == 0) continue;
+        uint32_t handle = allocate_buffer(x, b, outputs, report);
+        if (!handle) return WISP_E_MEMORY; /* those that have grown already are none the worse for it */
+        guest_device_free(x->device, x->handles[i]);
+        x->handles[i] = handle;
+        x->role_handle[b->role] = handle;
+    }
+    x->output_room = outputs;
     return WISP_OK;
 }
 
@@ -242,7 +274,7 @@ static wisp_status write_role(guest_executor *x, uint32_t role, const int32_t *v
 }
 
 static wisp_status write_inputs(guest_executor *x, int32_t number, const uint32_t *tokens, uint32_t count,
-                                bool want_output, wisp_report *report)
+                                uint32_t outputs, wisp_report *report)
 {
     const sequence *s = &x->sequences[number];
     for (uint32_t i = 0; i < count; i++) {
@@ -258,10 +290,12 @@ static wisp_status write_inputs(guest_executor *x, int32_t number, const uint32_
         x->last_sequence = number;
         x->last_sequence_count = count;
     }
-    int32_t out = (int32_t)count - 1;
-    if (want_output && x->last_out != out) {
-        BASE_TRY(write_role(x, PROGRAM_ROLE_OUT_ROWS, &out, 1, report));
-        x->last_out = out;
+    if (outputs && (x->last_out_end != count || x->last_outputs != outputs)) {
+        for (uint32_t i = 0; i < outputs; i++)
+            x->ids[i] = (int32_t)(count - outputs + i);
+        BASE_TRY(write_role(x, PROGRAM_ROLE_OUT_ROWS, x->ids, outputs, report));
+        x->last_out_end = count;
+        x->last_outputs = outputs;
     }
     if (!x->table_changed) return WISP_OK;
     BASE_TRY(write_role(x, PROGRAM_ROLE_PAGES, x->page_table, x->page_count, report));
@@ -270,25 +304,27 @@ static wisp_status write_inputs(guest_executor *x, int32_t number, const uint32_
 }
 
 wisp_status guest_executor_step(guest_executor *x, int32_t number, const uint32_t *tokens, uint32_t count,
-                                bool want_output, wisp_report *report)
+                                uint32_t outputs, wisp_report *report)
 {
     sequence *s = &x->sequences[number];
-    BASE_ASSERT(s->open && count > 0 && count <= x->limits.chunk);
+    BASE_ASSERT(s->open && count > 0 && count <= x->limits.chunk && outputs <= count);
     if (count > x->limits.context - s->length)
         return base_fail(report, WISP_E_LIMIT, "the context of %u tokens is full", (unsigned)x->limits.context);
     BASE_TRY(allocate_all(x, report));
+    BASE_TRY(make_output_room(x, outputs, report));
     take_pages(x, number, s->length + count);
-    BASE_TRY(write_inputs(x, number, tokens, count, want_output, report));
-    const command_list *l = list_for(x, count, want_output);
+    BASE_TRY(write_inputs(x, number, tokens, count, outputs, report));
+    const command_list *l = list_for(x, count, outputs);
     if (!l) return base_fail(report, WISP_E_MEMORY, "out of memory for a step's commands");
     BASE_TRY(guest_device_submit(x->device, l->cmds, l->count, report));
     s->length += count;
     return WISP_OK;
 }
 
-wisp_status guest_executor_logits(guest_executor *x, float *logits, wisp_report *report)
+wisp_status guest_executor_logits(guest_executor *x, uint32_t output, float *logits, wisp_report *report)
 {
-    return guest_device_read(x->device, x->role_handle[PROGRAM_ROLE_LOGITS], 0, logits, x->program->vocab_size * 4,
+    const uint32_t bytes = x->program->vocab_size * 4;
+    return guest_device_read(x->device, x->role_handle[PROGRAM_ROLE_LOGITS], (uint64_t)output * bytes, logits, bytes,
                              report);
 }
 

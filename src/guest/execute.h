@@ -21,14 +21,14 @@ void guest_executor_free(guest_executor *x);
 int32_t guest_sequence_open(guest_executor *x);
 void guest_sequence_close(guest_executor *x, int32_t sequence);
 
-/* Appends `count` (at most limits.chunk) tokens to the sequence and runs the model; with `want_output`, logits of the
- * last one are there until the next step. Nothing is appended on failure. */
+/* Appends `count` (at most limits.chunk) tokens to the sequence and runs the model; logits of the last `outputs` of them
+ * are there until the next step. Nothing is appended on failure. */
 wisp_status guest_executor_step(guest_executor *x, int32_t sequence, const uint32_t *tokens, uint32_t count,
-                                bool want_output, wisp_report *report) WISP_MUST_USE;
+                                uint32_t outputs, wisp_report *report) WISP_MUST_USE;
 uint32_t guest_sequence_length(const guest_executor *x, int32_t sequence);
 
-/* Of the last step with output. */
-wisp_status guest_executor_logits(guest_executor *x, float *logits, wisp_report *report) WISP_MUST_USE; /* vocab_size */
+/* Of the last step with outputs: vocab_size logits of one of them, the token that is likeliest after the first. */
+wisp_status guest_executor_logits(guest_executor *x, uint32_t output, float *logits, wisp_report *report) WISP_MUST_USE;
 wisp_status guest_executor_argmax(guest_executor *x, uint32_t *token, wisp_report *report) WISP_MUST_USE;
 
 #endif

@@ -7,26 +7,26 @@ wisp_status guest_prefill_unit(guest_engine *e, guest_request *r, bool *complete
     uint64_t begin = guest_now_ns();
     uint32_t left = (uint32_t)r->tokens.count - r->fed, count = left < r->chunk ? left : r->chunk;
     *complete = count == left;
-    BASE_TRY(guest_executor_step(e->executor, r->sequence, r->tokens.ids + r->fed, count, *complete, report));
+    BASE_TRY(guest_executor_step(e->executor, r->sequence, r->tokens.ids + r->fed, count, *complete ? 1 : 0, report));
     r->fed += count;
     r->prefill_ns += guest_now_ns() - begin;
     return WISP_OK;
 }
 
-float *guest_read_logits(guest_engine *e, guest_request *r, wisp_report *report)
+float *guest_read_logits(guest_engine *e, guest_request *r, uint32_t output, wisp_report *report)
 {
     if (!r->logits) r->logits = base_alloc((size_t)e->program.vocab_size * sizeof *r->logits);
     if (!r->logits) {
         base_fail(report, WISP_E_MEMORY, "out of memory for logits");
         return NULL;
     }
-    return guest_executor_logits(e->executor, r->logits, report) == WISP_OK ? r->logits : NULL;
+    return guest_executor_logits(e->executor, output, r->logits, report) == WISP_OK ? r->logits : NULL;
 }
 
 static wisp_status choose(guest_engine *e, guest_request *r, uint32_t *token, wisp_report *report)
 {
     if (guest_sampler_is_argmax(&r->sampler)) return guest_executor_argmax(e->executor, token, report);
-    float *logits = guest_read_logits(e, r, report);
+    float *logits = guest_read_logits(e, r, 0, report);
     if (!logits) return report ? report->status : WISP_E_MEMORY;
     *token = guest_sampler_pick(&r->sampler, logits, e->program.vocab_size);
     return *token == GUEST_NO_TOKEN ? base_fail(report, WISP_E_MEMORY, "out of memory for sampling") : WISP_OK;
@@ -115,7 +115,7 @@ wisp_status guest_completion_unit(guest_engine *e, guest_request *r, wisp_report
         if (complete) BASE_TRY(take_token(e, r, report));
         return WISP_OK;
     }
-    BASE_TRY(guest_executor_step(e->executor, r->sequence, &r->last, 1, true, report));
+    BASE_TRY(guest_executor_step(e->executor, r->sequence, &r->last, 1, 1, report));
     r->decode_ns += guest_now_ns() - begin; /* so that the final event has it */
     begin = guest_now_ns();
     BASE_TRY(take_token(e, r, report));

@@ -75,7 +75,7 @@ static void logits_event(guest_engine *e, guest_request *r)
 /* The logits of the last step go into the digest; the first vector also gives `top`. */
 static wisp_status take_logits(guest_engine *e, guest_request *r, wisp_report *report)
 {
-    float *logits = guest_read_logits(e, r, report);
+    float *logits = guest_read_logits(e, r, 0, report);
     if (!logits) return report->status;
     if (!r->digest) {
         r->digest = base_calloc(1, sizeof *r->digest + r->top * sizeof *r->digest->top);
@@ -131,7 +131,7 @@ wisp_status guest_bench_unit(guest_engine *e, guest_request *r, wisp_report *rep
         r->prefill_ns += guest_now_ns() - begin;
     } else {
         begin = guest_now_ns();
-        BASE_TRY(guest_executor_step(e->executor, r->sequence, &r->last, 1, true, report));
+        BASE_TRY(guest_executor_step(e->executor, r->sequence, &r->last, 1, 1, report));
         BASE_TRY(guest_executor_argmax(e->executor, &r->last, report));
         r->decode_ns += guest_now_ns() - begin;
         r->generated++;

@@ -181,18 +181,24 @@ static wisp_status read_completion(const reader *r, guest_request *q)
     return refuse_unsupported(r);
 }
 
-static wisp_status read_logits(const reader *r, guest_request *q)
+/* The tokens in `tokens` as they are, or the text in `prompt`; and how many tokens a step. */
+static wisp_status read_passage(const reader *r, guest_request *q)
 {
     const base_json *tokens = member(r, "tokens");
     if (tokens && member(r, "prompt")) return bad(r, "tokens", "prompt is given too");
     if (tokens && tokens->kind != JSON_ARRAY) return bad(r, "tokens", "must be an array of token ids");
     BASE_TRY(tokens ? read_ids(r, "tokens", tokens, &q->tokens) : read_prompt(r, q));
-    BASE_TRY(read_count(r, "top", 0, GUEST_TOP_MAX, &q->top));
-    BASE_TRY(read_count(r, "greedy", 0, r->bounds->context, &q->greedy));
     uint32_t chunk = r->bounds->chunk;
     BASE_TRY(read_count(r, "chunk", 1, INT32_MAX, &chunk));
     if (chunk < q->chunk) q->chunk = chunk; /* more than the engine's would change nothing */
     return WISP_OK;
+}
+
+static wisp_status read_logits(const reader *r, guest_request *q)
+{
+    BASE_TRY(read_passage(r, q));
+    BASE_TRY(read_count(r, "top", 0, GUEST_TOP_MAX, &q->top));
+    return read_count(r, "greedy", 0, r->bounds->context, &q->greedy);
 }
 
 static wisp_status read_kind(const reader *r, guest_request *q)
@@ -204,6 +210,7 @@ static wisp_status read_kind(const reader *r, guest_request *q)
                  {"tokenize", GUEST_TOKENIZE},
                  {"detokenize", GUEST_DETOKENIZE},
                  {"logits", GUEST_LOGITS},
+                 {"score", GUEST_SCORE},
                  {"bench", GUEST_BENCH}};
     const base_json *node = member(r, "object");
     const char *name = node ? base_json_str(node) : "text_completion";
@@ -212,7 +219,7 @@ static wisp_status read_kind(const reader *r, guest_request *q)
         q->kind = kinds[i].kind;
         return WISP_OK;
     }
-    return bad(r, "object", "must be text_completion, tokenize, detokenize, logits or bench");
+    return bad(r, "object", "must be text_completion, tokenize, detokenize, logits, score or bench");
 }
 
 wisp_status guest_request_read(guest_request *q, const base_json *root, const guest_bounds *bounds, const char **param,
@@ -239,6 +246,10 @@ wisp_status guest_request_read(guest_request *q, const base_json *root, const gu
         return read_ids(&r, "tokens", member(&r, "tokens"), &q->tokens);
     case GUEST_LOGITS:
         return read_logits(&r, q);
+    case GUEST_SCORE:
+        q->from = 1;
+        BASE_TRY(read_passage(&r, q));
+        return read_count(&r, "from", 1, r.bounds->context, &q->from);
     case GUEST_BENCH:
         q->prefill = bounds->context < 512 ? bounds->context / 2 + 1 : 512;
         q->generate = bounds->context < 1024 ? bounds->context / 4 : 128;

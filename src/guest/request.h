@@ -11,6 +11,7 @@ typedef enum guest_kind {
     GUEST_TOKENIZE,
     GUEST_DETOKENIZE,
     GUEST_LOGITS,
+    GUEST_SCORE,
     GUEST_BENCH,
 } guest_kind;
 
@@ -38,7 +39,7 @@ typedef struct guest_request {
     bool stream, ignore_eos, special, add_special;
     base_buffer stops[GUEST_STOPS_MAX];
     uint32_t stop_count;
-    uint32_t top, greedy, chunk, prefill, generate;
+    uint32_t top, greedy, chunk, prefill, generate, from;
 
     /* underway */
     int32_t sequence; /* -1: waiting */
@@ -52,6 +53,9 @@ typedef struct guest_request {
     uint64_t started_ns, prefill_ns, decode_ns;
     int64_t created;
     struct guest_digest *digest; /* logits */
+    struct {
+        double sum, squares; /* of -ln p of the tokens scored, `generated` of them */
+    } score;
 } guest_request;
 
 /* What the fields are checked against. */

@@ -49,6 +49,25 @@ double guest_exp(double x)
     return sum * scale;
 }
 
+/* x = m * 2^k with m in [sqrt(1/2), sqrt(2)); ln m = 2 atanh((m - 1) / (m + 1)), whose series ends quickly. */
+double guest_log(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    int64_t k = (int64_t)(bits >> 52) - 1023;
+    bits = (bits & 0xfffffffffffffu) | 0x3ff0000000000000u;
+    double m;
+    memcpy(&m, &bits, sizeof m);
+    if (m > 1.4142135623730951) {
+        m /= 2;
+        k++;
+    }
+    double s = (m - 1) / (m + 1), square = s * s, sum = 0;
+    for (int n = 21; n >= 1; n -= 2) /* |s| < 0.172: the next term would be below 1e-18 */
+        sum = sum * square + 1.0 / n;
+    return 2 * s * sum + (double)k * 0.69314718055994531;
+}
+
 /* ---- selection ---- */
 
 static bool is_better(guest_candidate a, guest_candidate b)

@@ -43,6 +43,8 @@ uint64_t guest_random(uint64_t state[4]);
 void guest_random_seed(uint64_t state[4], uint64_t seed);
 /* exp(x) for x <= 0, within 2 units in the last place; the same bits everywhere. */
 double guest_exp(double x);
+/* ln(x) for normal x > 0, likewise. */
+double guest_log(double x);
 /* The `k` largest, largest first, ties by lower id first; returns how many there are. `out` has room for k. */
 size_t guest_largest(const float *logits, uint32_t count, guest_candidate *out, size_t k);
 
