@@ -7,8 +7,7 @@
 #include "base/mem.h"
 #include "capsule/framing.h"
 #include "os/os.h"
-#include "wasm/native_code.h"
-#include "wasm/native_plugin.h"
+#include "wasm/native/native_compile.h"
 
 /* The capsule's module without what native code does not depend on: one more data segment than the engine has, all of
  * them empty. */
@@ -59,25 +58,25 @@ static wisp_status make(const char *engine_path, uint32_t target, const char *ou
 {
     os_map map;
     capsule_engine engine;
-    base_buffer module = {0};
+    base_buffer bytes = {0}, image = {0};
     os_output *out;
-    wisp_native_request request = {.version = WISP_NATIVE_REQUEST, .target = target};
+    wasm_module *module;
+    wasm_compile_job job = {.options.target = target};
     uint32_t *replaceable;
     BASE_TRY(os_map_file(&map, engine_path, report));
     BASE_TRY(capsule_engine_open(&engine, (base_span){map.data, map.size}, report));
-    put_capsule(&module, &engine);
-    BASE_TRY(list_replaceable(&engine, &replaceable, &request.replaceable_count, report));
-    strcpy(request.build, wasm_native_build());
-    request.module = module.data;
-    request.module_size = module.size;
-    request.replaceable = replaceable;
-    wisp_status status = (wisp_status)wisp_native_compile(&request);
-    if (status != WISP_OK) return base_fail(report, status, "%s", request.text);
+    put_capsule(&bytes, &engine);
+    BASE_TRY(list_replaceable(&engine, &replaceable, &job.options.replaceable_count, report));
+    job.options.replaceable = replaceable;
+    BASE_TRY(wasm_module_new(&module, (base_span){bytes.data, bytes.size}, NULL, report));
+    job.module = module;
+    BASE_TRY(wasm_compile(&image, &job, report));
     BASE_TRY(os_output_open(&out, output, report));
-    BASE_TRY(os_output_write(out, request.image, request.image_size, report));
-    request.release(request.image);
+    BASE_TRY(os_output_write(out, image.data, image.size, report));
+    wasm_module_free(module);
+    base_buffer_fini(&image);
     base_free(replaceable);
-    base_buffer_fini(&module);
+    base_buffer_fini(&bytes);
     capsule_engine_close(&engine);
     os_unmap(&map);
     return os_output_commit(out, report);

@@ -92,7 +92,12 @@ static wisp_status compile_target(compiler *c, uint32_t index, wisp_report *repo
                                   .progress = step,
                                   .context = c};
     uint64_t begin = os_monotonic_ns();
-    BASE_TRY(host_compile(&c->images[index], &job, report));
+    wasm_native_wanted wanted = {.target = job.options.target, .flags = job.options.flags};
+    wasm_module_code_digest(c->module, c->replaceable, c->replaceable_count, wanted.module);
+    wisp_status status = host_compile(&c->images[index], &job, report);
+    const base_span image = {c->images[index].data, c->images[index].size};
+    if (status == WISP_OK) status = wasm_native_check(image, &wanted, report);
+    if (status != WISP_OK) return base_fail_prefix(report, status, c->options->input);
     c->done++;
     c->result->targets[c->result->target_count++] = (wisp_compiled_target){
         .name = wasm_native_target_name(c->targets[index]),

@@ -85,12 +85,25 @@ wisp_status host_call(wisp_instance *instance, wasm_func *func, const wisp_value
     return explain(instance, report);
 }
 
+/* Compiles first, where that is wanted. Nothing of the guest has run yet, so it can be tried again. */
+static wisp_status prepare(wisp_instance *instance, wisp_report *report)
+{
+    wisp_report why = {0};
+    wasm_trap trap = {0};
+    wisp_status status = host_native_prepare(instance->native, instance->time_ns, &why);
+    if (status == WISP_OK) return WISP_OK;
+    snprintf(trap.reason, sizeof trap.reason, "%.127s", why.text);
+    host_record_trap(instance, status, &trap);
+    return base_fail(report, status, "%s", why.text);
+}
+
 /* The start function, then what a reactor has (WASI, "application ABI"). A command's `_start` is for wisp_instance_run.
  */
 static wisp_status start(wisp_instance *instance, wisp_report *report)
 {
     if (instance->dead) return base_fail(report, WISP_E_USAGE, "the instance's start failed: it is of no use");
     if (instance->started) return WISP_OK;
+    BASE_TRY(prepare(instance, report));
     instance->started = true;
     wasm_trap trap = {0};
     instance->active++;

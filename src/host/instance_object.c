@@ -105,7 +105,7 @@ static wisp_status attach_native(wisp_instance *instance, wisp_report *report)
 
 const char *wisp_instance_code(const wisp_instance *instance)
 {
-    return host_native_state_name(host_native_state(instance ? instance->native : NULL));
+    return host_native_describe(instance ? instance->native : NULL);
 }
 
 /* ---- life ---- */
@@ -127,6 +127,7 @@ static wisp_status build(wisp_instance *instance, const wisp_instance_options *g
     BASE_TRY(wasm_store_new(&instance->store, &machine, report));
     BASE_TRY(host_link(instance, &options, report));
     instance->fuel_limited = limits.fuel != 0;
+    instance->time_ns = machine.time_ns;
     return attach_native(instance, report);
 }
 

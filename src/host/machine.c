@@ -49,7 +49,7 @@ static void describe_native(describe_context *d)
     wisp_report report = {0};
     const char *target = wasm_native_target_name(wasm_native_best_target());
     d->line(d->context, "native code", target ? target : "none for this CPU");
-    if (host_native_find(text, sizeof text, "libwisp-native.so", &report) != WISP_OK)
+    if (host_native_find(text, sizeof text, &report) != WISP_OK)
         snprintf(text, sizeof text, "%s", report.text);
     text[500] = 0;
     d->line(d->context, "native compiler", text);

@@ -22,17 +22,14 @@ struct host_native {
     wasm_store *store;
     wasm_native_wanted wanted;
     host_native_origin origin;
-    char why[200];
+    char why[320], description[380];
     host_native_known *known; /* NULL: there is none */
-    host_background *background;
-    uint32_t *replaceable; /* copied for the background */
+    bool compile_first;       /* host_native_prepare is to do it */
+    host_compilation *compilation;
+    host_native_waiter waiter;
+    uint32_t *replaceable; /* copied for a compilation */
     uint32_t replaceable_count;
     uint64_t due_ns; /* when it begins */
-    /* Written by the background thread, then taken by the store's at a tick or call. */
-    base_buffer image;
-    wisp_status status;
-    char background_why[200];
-    atomic_bool ready;
 };
 
 host_native_origin host_native_state(const host_native *n)
@@ -40,7 +37,12 @@ host_native_origin host_native_state(const host_native *n)
     return n ? n->origin : HOST_NATIVE_INTERPRETER;
 }
 
-const char *host_native_state_name(host_native_origin origin)
+const char *host_native_why(const host_native *n)
+{
+    return n ? n->why : "";
+}
+
+const char *host_native_describe(host_native *n)
 {
     static const char *const names[] = {"interpreter",
                                         "interpreter, native code on its way",
@@ -48,17 +50,15 @@ const char *host_native_state_name(host_native_origin origin)
                                         "native, from the file",
                                         "native, from the cache",
                                         "native, compiled now"};
-    return names[origin];
-}
-
-const char *host_native_why(const host_native *n)
-{
-    return n ? n->why : "";
+    const char *name = names[host_native_state(n)];
+    if (!*host_native_why(n)) return name;
+    snprintf(n->description, sizeof n->description, "%s (%.300s)", name, n->why);
+    return n->description;
 }
 
 static void note(host_native *n, const char *why)
 {
-    snprintf(n->why, sizeof n->why, "%.199s", why);
+    snprintf(n->why, sizeof n->why, "%.300s", why);
 }
 
 static bool use(host_native *n, base_span image, host_native_origin origin)
@@ -228,58 +228,74 @@ static void forget_absence(host_native *n)
 
 /* ---- compiling ---- */
 
+static bool is_lasting(wisp_status status)
+{
+    return status != WISP_E_MEMORY && status != WISP_E_IO && status != WISP_E_CANCELLED;
+}
+
+static void remember_refusal(host_native *n, const char *why)
+{
+    if (!n->known) return;
+    lock(n->known);
+    if (n->known->flags == n->wanted.flags || !n->known->image.size) {
+        n->known->flags = n->wanted.flags;
+        n->known->refused = true;
+        snprintf(n->known->why, sizeof n->known->why, "%.300s", why);
+    }
+    unlock(n->known);
+}
+
+static bool was_refused(host_native *n)
+{
+    if (!n->known) return false;
+    lock(n->known);
+    const bool refused = n->known->refused && n->known->flags == n->wanted.flags;
+    if (refused) note(n, n->known->why);
+    unlock(n->known);
+    return refused;
+}
+
+/* Of a compilation that is done; the store's thread. */
+static wisp_status take_result(host_native *n, wisp_report *report)
+{
+    const host_native_result *result = host_compilation_result(n->compilation);
+    wisp_status status = result->status;
+    n->origin = HOST_NATIVE_INTERPRETER;
+    if (status == WISP_OK) {
+        if (use(n, result->image, result->cached ? HOST_NATIVE_CACHE : HOST_NATIVE_COMPILED)) note(n, result->why);
+        forget_absence(n);
+    } else {
+        note(n, result->why);
+        if (is_lasting(status)) remember_refusal(n, result->why);
+        base_fail(report, status, "%s", result->why);
+    }
+    host_compilation_leave(n->compilation, &n->waiter);
+    n->compilation = NULL;
+    return status;
+}
+
+static wisp_status join(host_native *n, unsigned threads, void (*done)(void *), wisp_report *report)
+{
+    const wasm_native_options options = {.target = n->wanted.target,
+                                         .flags = n->wanted.flags,
+                                         .replaceable = n->replaceable,
+                                         .replaceable_count = n->replaceable_count};
+    n->waiter = (host_native_waiter){.done = done, .context = n};
+    return host_compilation_join(&n->compilation, n->instance, &n->wanted, &options, threads, &n->waiter, report);
+}
+
 /* On the store's thread. */
 static void take(void *context)
 {
     host_native *n = context;
-    if (!atomic_load_explicit(&n->ready, memory_order_acquire) || n->origin != HOST_NATIVE_COMPILING) return;
-    n->origin = HOST_NATIVE_INTERPRETER;
-    if (n->status == WISP_OK)
-        use(n, (base_span){n->image.data, n->image.size}, HOST_NATIVE_COMPILED);
-    else
-        note(n, n->background_why);
-    base_buffer_fini(&n->image);
-    n->image = (base_buffer){0};
+    if (n->compilation && host_compilation_result(n->compilation)) (void)take_result(n, NULL);
 }
 
-/* On the background thread. */
-static void done(void *context, wisp_status status, base_span image, const char *why)
+/* On another thread, or this one. */
+static void post_take(void *context)
 {
     host_native *n = context;
-    snprintf(n->background_why, sizeof n->background_why, "%.199s", why);
-    if (status == WISP_OK) {
-        wisp_report report = {0}; /* a cache that cannot be written to costs time only */
-        if (wasm_native_check(image, &n->wanted, NULL) == WISP_OK &&
-            host_native_cache_write(image, &n->wanted, &report) != WISP_OK)
-            snprintf(n->background_why, sizeof n->background_why, "%.199s", report.text);
-        forget_absence(n);
-        base_put(&n->image, image.data, image.size);
-        if (n->image.failed) status = WISP_E_MEMORY;
-    }
-    n->status = status;
-    atomic_store_explicit(&n->ready, true, memory_order_release);
-    if (status != WISP_E_CANCELLED) wasm_store_post(n->store, take, n);
-}
-
-static void compile_now(host_native *n, const host_compile_job *job)
-{
-    base_buffer image = {0};
-    wisp_report report = {0};
-    if (host_compile(&image, job, &report) != WISP_OK) {
-        note(n, report.text);
-    } else {
-        base_span bytes = {image.data, image.size};
-        if (use(n, bytes, HOST_NATIVE_COMPILED) && host_native_cache_write(bytes, &n->wanted, &report) != WISP_OK)
-            note(n, report.text);
-        forget_absence(n);
-    }
-    base_buffer_fini(&image);
-}
-
-static void fail_background(host_native *n, const char *why)
-{
-    n->origin = HOST_NATIVE_INTERPRETER;
-    note(n, why);
+    wasm_store_post(n->store, take, n);
 }
 
 /* On the store's thread, at ticks and calls until it is time: a program that ends before that has paid for no thread,
@@ -287,53 +303,73 @@ static void fail_background(host_native *n, const char *why)
 static void begin_when_due(void *context)
 {
     host_native *n = context;
+    wisp_report report = {0};
     if (os_monotonic_ns() < n->due_ns) {
         wasm_store_post(n->store, begin_when_due, n);
         return;
     }
-    base_buffer module = {0};
-    wisp_report report = {0};
-    wisp_status status = wasm_module_skeleton(&module, wasm_instance_module(n->instance), &report);
-    const unsigned cpus = os_cpu_count();
-    const host_compile_job job = {.module = {module.data, module.size},
-                                  .options = {.target = n->wanted.target,
-                                              .flags = n->wanted.flags,
-                                              .replaceable = n->replaceable,
-                                              .replaceable_count = n->replaceable_count},
-                                  .threads = cpus > 1 ? cpus - 1 : 1}; /* one is left to the program */
-    if (status == WISP_OK) status = host_background_start(&n->background, &job, &module, done, n, &report);
-    if (status != WISP_OK) fail_background(n, report.text);
-    base_buffer_fini(&module);
+    const unsigned cpus = os_cpu_count(); /* one is left to the program */
+    if (join(n, cpus > 1 ? cpus - 1 : 1, post_take, &report) == WISP_OK) return;
+    n->origin = HOST_NATIVE_INTERPRETER;
+    note(n, report.text);
 }
 
-static wisp_status compile_later(host_native *n, const host_native_options *options, wisp_report *report)
+static wisp_status plan(host_native *n, const host_native_options *options, wisp_report *report)
 {
     enum { DELAY_MS = 50 };
     const size_t size = options->replaceable_count * sizeof *n->replaceable;
+    const bool now = options->policy == WISP_NATIVE_NOW;
+    if (!now && was_refused(n)) return WISP_OK;
     n->replaceable = base_alloc(size);
     if (!n->replaceable) return base_fail(report, WISP_E_MEMORY, "out of memory for native code");
     if (size) memcpy(n->replaceable, options->replaceable, size);
     n->replaceable_count = options->replaceable_count;
+    n->why[0] = 0;
+    n->compile_first = now;
+    if (now) return WISP_OK;
     n->due_ns = os_monotonic_ns() + DELAY_MS * 1000000ull;
     n->origin = HOST_NATIVE_COMPILING;
-    n->why[0] = 0;
     wasm_store_post(n->store, begin_when_due, n);
     return WISP_OK;
 }
 
-static wisp_status compile(host_native *n, const host_native_options *options, wisp_report *report)
+static void look_later(void *context)
 {
-    base_buffer module = {0};
-    if (options->policy != WISP_NATIVE_NOW) return compile_later(n, options, report);
-    BASE_TRY(wasm_module_skeleton(&module, wasm_instance_module(n->instance), report));
-    host_compile_job job = {.module = {module.data, module.size},
-                            .options = {.target = n->wanted.target,
-                                        .flags = n->wanted.flags,
-                                        .replaceable = options->replaceable,
-                                        .replaceable_count = options->replaceable_count}};
-    compile_now(n, &job);
-    base_buffer_fini(&module);
+    (void)context; /* host_native_prepare looks by itself */
+}
+
+static wisp_status wait_for_result(host_native *n, uint64_t time_ns, wisp_report *report)
+{
+    enum { LOOK_MS = 10 };
+    const uint64_t begin = os_monotonic_ns();
+    while (!host_compilation_result(n->compilation)) {
+        if (wasm_store_interrupted(n->store))
+            return base_fail(report, WISP_E_CANCELLED, "interrupted while it was compiled");
+        if (time_ns && os_monotonic_ns() - begin >= time_ns)
+            return base_fail(report, WISP_E_DEADLINE, "the deadline was reached while it was compiled");
+        host_compilation_wait(n->compilation, LOOK_MS * 1000000ull);
+    }
     return WISP_OK;
+}
+
+wisp_status host_native_prepare(host_native *n, uint64_t time_ns, wisp_report *report)
+{
+    wisp_report why = {0};
+    if (!n || !n->compile_first) return WISP_OK;
+    wisp_status status = join(n, 0, look_later, &why);
+    if (status == WISP_OK) {
+        status = wait_for_result(n, time_ns, report);
+        if (status != WISP_OK) { /* another time, perhaps */
+            host_compilation_leave(n->compilation, &n->waiter);
+            n->compilation = NULL;
+            return status;
+        }
+        status = take_result(n, &why);
+    }
+    n->compile_first = false;
+    if (status == WISP_OK) return WISP_OK;
+    note(n, why.text);
+    return status == WISP_E_UNSUPPORTED ? WISP_OK : base_fail(report, status, "%s", why.text);
 }
 
 static wisp_status choose(host_native *n, const host_native_options *options, wisp_report *report)
@@ -347,7 +383,7 @@ static wisp_status choose(host_native *n, const host_native_options *options, wi
         return WISP_OK; /* no code */
     if (from_engine(n) || from_file(n, options) || from_cache(n) || options->policy == WISP_NATIVE_CACHED)
         return WISP_OK;
-    return compile(n, options, report);
+    return plan(n, options, report);
 }
 
 wisp_status host_native_attach(host_native **out, wasm_instance *instance, const host_native_options *options,
@@ -375,9 +411,8 @@ wisp_status host_native_attach(host_native **out, wasm_instance *instance, const
 void host_native_free(host_native *n)
 {
     if (!n) return;
-    host_background_free(n->background);
+    host_compilation_leave(n->compilation, &n->waiter); /* nothing is posted from here on */
     wasm_store_post(n->store, NULL, NULL);
-    base_buffer_fini(&n->image);
     base_free(n->replaceable);
     base_free(n);
 }

@@ -15,10 +15,11 @@
  * what the cache has. What other processes put into the cache after that is not seen. */
 typedef struct host_native_known {
     atomic_int lock;
-    bool digested, absent, present;
+    bool digested, absent, present, refused;
     uint8_t digest[32];
-    uint32_t flags;    /* `absent`, `present` and `image` are of these */
+    uint32_t flags;    /* `absent`, `present`, `refused` and `image` are of these */
     base_buffer image; /* kept from the second time on */
+    char why[320];     /* `refused`: it was compiled in vain, and is not in the background again */
 } host_native_known;
 
 void host_native_known_fini(host_native_known *known);
@@ -47,40 +48,70 @@ typedef struct host_native host_native;
 
 /* Call it once imports and replacements are made, before the start function, on the store's thread. *out is NULL if the
  * policy is OFF. Fails only when out of memory: that there is no native code is no failure; host_native_why says why.
- */
+ * The policy NOW only becomes a wish here. */
 wisp_status host_native_attach(host_native **out, wasm_instance *instance, const host_native_options *options,
                                wisp_report *report) WISP_MUST_USE;
-/* Before the store is freed. A compilation under way is ended. NULL is allowed. */
+/* Compiles, if that is the wish: before the start function, once the store can be interrupted, on its thread; n NULL is
+ * allowed. Ends with WISP_E_CANCELLED when the store is interrupted and WISP_E_DEADLINE after `time_ns` (0: none);
+ * another time it tries again. WISP_OK also where there is no native code for this module, CPU or installation
+ * (WISP_E_UNSUPPORTED of the compiler); any other failure of the compiler is one of this. */
+wisp_status host_native_prepare(host_native *n, uint64_t time_ns, wisp_report *report) WISP_MUST_USE;
+/* Before the store is freed. A compilation under way is ended, unless others wait for it. NULL is allowed. */
 void host_native_free(host_native *n);
-host_native_origin host_native_state(const host_native *n); /* NULL is allowed */
-const char *host_native_state_name(host_native_origin origin);
-const char *host_native_why(const host_native *n); /* "" or why there is no native code */
+/* NULL is allowed. */
+host_native_origin host_native_state(const host_native *n);
+const char *host_native_why(const host_native *n); /* why there is no native code, or it is not kept; "": no reason */
+/* In words, with the reason: "interpreter (not compiled yet)". */
+const char *host_native_describe(host_native *n);
 
 /* In a file: custom sections of this name and a target's. */
 #define HOST_NATIVE_SECTION "wisp.aot."
 
 /* ---- compiling (native_compiler.c) ---- */
 
+struct os_bell;
 typedef struct host_compile_job {
     base_span module; /* whole, or its skeleton */
     wasm_native_options options;
     unsigned threads; /* 0: one a CPU */
+    /* On this thread, every 10 ms at least, and when the bell rings (NULL: none). False: stop. */
     bool (*progress)(void *context, uint64_t done, uint64_t total);
     void *context;
+    const struct os_bell *bell;
 } host_compile_job;
 
-/* In this process, by libwisp-native.so. WISP_E_UNSUPPORTED with what to install if it is not there. */
+/* By a process of its own. WISP_E_UNSUPPORTED with what to install if there is no compiler, WISP_E_CANCELLED,
+ * WISP_E_INTERNAL if it crashed, and what the compiler says. */
 wisp_status host_compile(base_buffer *image, const host_compile_job *job, wisp_report *report) WISP_MUST_USE;
-/* The path of the library ("libwisp-native.so") or program ("wisp-native") of this installation, absolute. */
-wisp_status host_native_find(char *out, size_t size, const char *name, wisp_report *report) WISP_MUST_USE;
+/* The absolute path of the compiler of this installation. */
+wisp_status host_native_find(char *out, size_t size, wisp_report *report) WISP_MUST_USE;
 
-/* In a process of its own, with a thread here that waits for it. `done` is called on that thread. */
-typedef struct host_background host_background;
-typedef void host_background_done(void *context, wisp_status status, base_span image, const char *why);
-/* Takes over *module, which is what job->module says; it is empty afterwards. */
-wisp_status host_background_start(host_background **out, const host_compile_job *job, base_buffer *module,
-                                  host_background_done *done, void *context, wisp_report *report) WISP_MUST_USE;
-void host_background_free(host_background *b); /* ends the process and joins the thread; NULL is allowed */
+/* ---- compiling once, for all that wait (native_share.c) ---- */
+
+typedef struct host_compilation host_compilation;
+
+typedef struct host_native_waiter {
+    struct host_native_waiter *next;
+    void (*done)(void *context); /* once, on another thread or at once, with a lock held: be short */
+    void *context;
+} host_native_waiter;
+
+typedef struct host_native_result {
+    wisp_status status;
+    bool cached;     /* it was in the cache meanwhile */
+    base_span image; /* lives as long as the compilation is held */
+    const char *why; /* the failure, or why the image is not in the cache; or "" */
+} host_native_result;
+
+/* Joins the compilation of this module that is under way (or done, and still held by somebody), or begins one. The
+ * waiter stays the caller's, until it leaves. */
+wisp_status host_compilation_join(host_compilation **out, wasm_instance *instance, const wasm_native_wanted *wanted,
+                                  const wasm_native_options *options, unsigned threads, host_native_waiter *waiter,
+                                  wisp_report *report) WISP_MUST_USE;
+const host_native_result *host_compilation_result(const host_compilation *c); /* NULL: not yet */
+void host_compilation_wait(const host_compilation *c, uint64_t ns);           /* at most so long, or until a signal */
+/* The last one to leave ends it, and does not wait for the compiler's end. NULL is allowed. */
+void host_compilation_leave(host_compilation *c, host_native_waiter *waiter);
 
 /* ---- the cache (native_cache.c) ---- */
 

@@ -11,7 +11,7 @@
 #include "host/native.h"
 #include "host/trust.h"
 #include "os/own_folder.h"
-#include "wasm/native_plugin.h"
+#include "wasm/native_request.h"
 
 enum { KEY_BYTES = 32, MAC_BYTES = CAPSULE_MAC_BYTES, MAGIC_BYTES = 8, NAME_BYTES = 80 };
 static const uint64_t cache_limit = 1ull << 30, image_limit = 1ull << 29;

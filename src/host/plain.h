@@ -40,6 +40,7 @@ struct wisp_instance {
     base_budget budget;
     host_binding *bindings;
     wasm_func *start; /* `_initialize`, until it has run */
+    uint64_t time_ns; /* the deadline of a call; 0: none */
     unsigned active;  /* calls within each other */
     bool counted;     /* among the engine's instances */
     bool started, dead, fuel_limited;

@@ -349,6 +349,7 @@ static wisp_status start(wisp_session *s, const wisp_session_options *options, w
     if (options->device == WISP_DEVICE_CPU) BASE_TRY(start_device(s, options, report));
     BASE_TRY(start_native(s, options->native, report));
     if (options->created) options->created(options->created_context, s);
+    BASE_TRY(host_native_prepare(s->native, 0, report));
     BASE_TRY(explain_trap(&trap, wasm_instance_start(s->instance, &trap, report), report));
     BASE_TRY(find_exports(s, report));
     return start_engine(s, options, report);
@@ -408,6 +409,6 @@ void wisp_session_get_stats(const wisp_session *s, wisp_session_stats *stats)
         .device_bytes = s->device_budget.used,
         .peak_resident = os_peak_resident_bytes(),
         .threads = s->pool ? os_pool_threads(s->pool) : 1,
-        .code = host_native_state_name(host_native_state(s->native)),
+        .code = host_native_describe(s->native),
     };
 }
