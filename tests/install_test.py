@@ -26,6 +26,30 @@ def run(*command, **more):
     return result.stdout
 
 
+def compiler(root, env):
+    """The native compiler is found from the installed programs, wherever they lie, and nothing names the build's folder."""
+    command = next(root.rglob("bin/wisp"))
+    libraries = [p for p in root.rglob("libwisp.so*") if not p.is_symlink()]
+    for program in [command, *libraries, *root.rglob("wisp-native")]:
+        loaded = run("strings", "--data", program) + run("readelf", "-d", program)
+        if str(BUILD) in loaded or "src/wasm/native/wisp-native" in loaded:
+            sys.exit(f"{program} names the build's folder")
+    if os.environ["WISP_NATIVE"] != "yes":
+        return
+    own = next(root.rglob("libexec/wisp/wisp-native"))
+    said = [line for line in run(command, "doctor", env=env).splitlines() if line.startswith("native compiler")]
+    if len(said) != 1 or not os.path.samefile(said[0].split()[-1], own):
+        sys.exit(f"not the installed compiler: {said}")
+    for variable in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        env[variable] = str(root / variable)
+    answer = root / "answer.wasm"
+    answer.write_bytes(b"\0asm\1\0\0\0\1\5\1\x60\0\1\x7f\3\2\1\0\7\5\1\1f\0\0\x0a\6\1\4\0\x41\x2a\x0b")
+    result = subprocess.run([command, "run", "--native", "now", "--stats", "--invoke", "f", answer], capture_output=True,
+                            text=True, timeout=300, env=env)
+    if result.stdout != "42\n" or "code: native, compiled now" not in result.stderr:
+        sys.exit(f"the installed compiler does not compile: {result.stderr}")
+
+
 def main():
     model = SOURCE / "models" / "wisp-stories.gguf"
     with tempfile.TemporaryDirectory() as name:
@@ -53,6 +77,7 @@ def main():
             text = run(embed, os.environ["WISP_EMBED_GUEST"], env=dict(env, LD_LIBRARY_PATH=str(library)))
             if text != EMBED_SAYS:
                 sys.exit(f"unexpected text: {text!r}")
+        compiler(root, env)
         symbols = run("nm", "-D", "--defined-only", library / "libwisp.so").split("\n")
         stray = [s for s in symbols if s and not s.split()[-1].startswith("wisp_")]
         if stray:

@@ -2,6 +2,7 @@
 """Native code end to end: compiling into files, the cache, tier-up, what is never executed, life without the compiler.
 native_test.py WISP LIBRARY"""
 import ctypes
+import json
 import os
 import pathlib
 import re
@@ -274,6 +275,10 @@ def in_files(folder):
     expect(0, "compile", fast, "-o", again, "-t", "x86-64-v2", "-t", "x86-64-v3", "-t", "x86-64-v4,aarch64",
            "--threads", 2)
     check(again.read_bytes() == data, "the same bytes whatever the threads, sections replaced")
+    made = json.loads(expect(0, "compile", plain, "-o", again, "--target", "x86-64-v2,aarch64", "--json").stdout)
+    check(made["output"] == str(again) and made["functions"] == 4 and
+          [(t["name"], t["bytes"]) for t in made["targets"]] ==
+          [(name, len(found["wisp.aot." + name])) for name in ("x86-64-v2", "aarch64")], f"compile --json: {made}")
     expect(0, "compile", plain, "-o", again)
     check(len([s for s in sections(again.read_bytes()) if s[1].startswith("wisp.aot.")]) == 1, "native: one target")
     for arguments, words in (((plain,), ["-o"]), ((plain, "-o", again, "-t", "vax"), ["vax", "x86-64-v3"]),

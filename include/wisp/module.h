@@ -133,7 +133,7 @@ typedef struct wisp_limits {
     uint32_t call_depth;     /**< wasm calls within each other; 0: 20,000. Past it: the trap "call stack exhausted" */
     uint64_t stack;          /**< bytes for their parameters, locals and operands; 0: 16 MiB. The same trap */
     uint64_t fuel;           /**< calls and backward branches, for good; 0: no limit. The same count in every run */
-    uint64_t deadline_ms;    /**< of each call from outside, wall clock; 0: none */
+    uint64_t deadline_ms;    /**< of each call from outside, wall clock (and of compiling first); 0: none */
     uint32_t open_files;     /**< WASI descriptors; 0: 256 */
 } wisp_limits;
 
@@ -217,7 +217,9 @@ WISP_API wisp_status wisp_instance_new(wisp_instance **instance, wisp_module *mo
 /** Not from one of its host functions. */
 WISP_API void wisp_instance_free(wisp_instance *instance);
 /** Runs the module's start function and, where it is exported, `_initialize`. The first call does it by itself; here it
- * can be done apart. After a failure the instance is of no use. */
+ * can be done apart. After a failure the instance is of no use. With WISP_NATIVE_NOW its code is compiled before: if
+ * that is interrupted (WISP_E_CANCELLED), takes too long (WISP_E_DEADLINE) or fails, nothing has run, and the next call
+ * tries to start again. */
 WISP_API wisp_status wisp_instance_start(wisp_instance *instance, wisp_report *report) WISP_MUST_USE;
 /** Runs a WASI command (its export `_start`). WISP_OK: it ended by itself, *exit_code says how (may be NULL). */
 WISP_API wisp_status wisp_instance_run(wisp_instance *instance, uint32_t *exit_code, wisp_report *report) WISP_MUST_USE;
@@ -226,7 +228,8 @@ WISP_API wisp_status wisp_instance_run(wisp_instance *instance, uint32_t *exit_c
  * calls do so until wisp_instance_resume. */
 WISP_API void wisp_instance_interrupt(wisp_instance *instance);
 WISP_API void wisp_instance_resume(wisp_instance *instance);
-/** What its code runs as now: "interpreter", "native, from the cache", …; never NULL. */
+/** What its code runs as now, and why it is not native: "native, from the cache", "interpreter (not compiled yet)", …;
+ * never NULL, until the next call. */
 WISP_API const char *wisp_instance_code(const wisp_instance *instance);
 /** Fuel left; UINT64_MAX: no limit. */
 WISP_API uint64_t wisp_instance_fuel(const wisp_instance *instance);

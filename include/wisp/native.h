@@ -9,7 +9,9 @@ typedef enum wisp_native {
     WISP_NATIVE_OFF = 1,    /**< the interpreter only */
     WISP_NATIVE_BACKGROUND =
         2,              /**< else the interpreter begins, and a process of its own compiles what later calls run */
-    WISP_NATIVE_NOW = 3 /**< else it is compiled before the instance or session is there */
+    WISP_NATIVE_NOW = 3 /**< else a process of its own compiles it before any of its code runs: when the session is
+                         * made, at the instance's first call. Can be interrupted. That the compiler crashes is an
+                         * error; that there is none, or no native code for this module, is not: the interpreter runs */
 } wisp_native;
 
 #endif

@@ -1,12 +1,13 @@
 /* wisp compile. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/cli.h"
 
 static const char *output;
 static cli_list targets;
-static bool fuel, explicit_checks;
+static bool fuel, explicit_checks, as_json;
 static uint64_t threads;
 
 static const cli_option options[] = {
@@ -17,6 +18,7 @@ static const cli_option options[] = {
     {0, "explicit-checks", NULL, "for systems without address space for guard pages: the code compares", CLI_FLAG,
      &explicit_checks, 0, 0, NULL},
     {0, "threads", "N", "threads (default: one a CPU)", CLI_UINT, &threads, 1, 256, NULL},
+    {0, "json", NULL, "what was made, as JSON", CLI_FLAG, &as_json, 0, 0, NULL},
     {0},
 };
 
@@ -27,6 +29,19 @@ static void print_result(const wisp_compile_result *result)
         printf("%s: %u functions, %s in %.2f s\n", result->targets[i].name, (unsigned)result->functions,
                cli_size(result->targets[i].bytes, size), (double)result->targets[i].ns / 1e9);
     }
+}
+
+static void print_json(const wisp_compile_result *result)
+{
+    char *text = NULL;
+    cli_append(&text, "{\"output\":");
+    cli_append_quoted(&text, output, strlen(output));
+    cli_append(&text, ",\"functions\":%u,\"targets\":[", (unsigned)result->functions);
+    for (uint32_t i = 0; i < result->target_count; i++)
+        cli_append(&text, "%s{\"name\":\"%s\",\"bytes\":%llu,\"seconds\":%.3f}", i ? "," : "", result->targets[i].name,
+                   (unsigned long long)result->targets[i].bytes, (double)result->targets[i].ns / 1e9);
+    printf("%s]}\n", text);
+    free(text);
 }
 
 static int run(int count, char **operands)
@@ -52,7 +67,10 @@ static int run(int count, char **operands)
     cli_progress_end(&progress);
     free(list);
     if (status != WISP_OK) return cli_fail(&report);
-    print_result(&result);
+    if (as_json)
+        print_json(&result);
+    else
+        print_result(&result);
     return EXIT_DONE;
 }
 

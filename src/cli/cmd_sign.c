@@ -11,11 +11,36 @@ static const char *output, *key, *comment, *name, *signature;
 static bool detached, replace, as_json;
 static cli_list keys;
 
+#define JSON_OPTION                                                                                                    \
+    {                                                                                                                  \
+        0, "json", NULL, "the result as JSON", CLI_FLAG, &as_json, 0, 0, NULL                                          \
+    }
+
+static void append_field(char **text, const char *before, const char *value)
+{
+    cli_append(text, "%s", before);
+    cli_append_quoted(text, value, strlen(value));
+}
+
+static void append_key(char **text, const wisp_key *k)
+{
+    cli_append(text, "{\"key\":\"%s\",\"minisign\":\"%s\"", k->id, k->minisign);
+    append_field(text, ",\"name\":", k->name);
+    cli_append(text, "}");
+}
+
+static void print_and_free(char *text)
+{
+    puts(text);
+    free(text);
+}
+
 /* ---- keygen ---- */
 
 static const cli_option keygen_options[] = {
     {'o', "output", "NAME", "writes NAME.key and NAME.pub (default: ~/.config/wisp/sign)", CLI_TEXT, &output, 0, 0,
      NULL},
+    JSON_OPTION,
     {0},
 };
 
@@ -25,6 +50,12 @@ static int run_keygen(int count, char **operands)
     wisp_report report = {0};
     wisp_key made;
     if (wisp_keygen(output, &made, &report) != WISP_OK) return cli_fail(&report);
+    if (as_json) {
+        char *text = NULL;
+        append_key(&text, &made);
+        print_and_free(text);
+        return EXIT_DONE;
+    }
     printf("key             %s\nminisign -P     %s\n", made.id, made.minisign);
     printf("%s%s.key is secret and not encrypted: keep it where only you can read it.\n",
            output ? "" : "~/.config/wisp/", output ? output : "sign");
@@ -53,6 +84,7 @@ static const cli_option sign_options[] = {
      NULL},
     {0, "comment", "TEXT", "detached: a line that is signed as well", CLI_TEXT, &comment, 0, 0, NULL},
     {0, "replace", NULL, "drop the signatures of other keys", CLI_FLAG, &replace, 0, 0, NULL},
+    JSON_OPTION,
     {0},
 };
 
@@ -76,6 +108,14 @@ static int run_sign(int count, char **operands)
     wisp_status status = wisp_sign(&options, &kept, &report);
     cli_progress_end(&progress);
     if (status != WISP_OK) return cli_fail(&report);
+    if (as_json) {
+        char *text = NULL;
+        append_field(&text, "{\"output\":", output ? output : operands[0]);
+        if (detached && !output) text[strlen(text) - 1] = 0, cli_append(&text, ".minisig\"");
+        cli_append(&text, ",\"detached\":%s,\"kept\":%u}", detached ? "true" : "false", (unsigned)kept);
+        print_and_free(text);
+        return EXIT_DONE;
+    }
     if (kept) printf("%u other signature%s kept\n", (unsigned)kept, kept == 1 ? "" : "s");
     return EXIT_DONE;
 }
@@ -125,8 +165,7 @@ static void print_json(const wisp_verdict *v, wisp_status status, const wisp_rep
         cli_append(&text, ",\"valid\":%s}", s->valid ? "true" : "false");
     }
     cli_append(&text, "]}");
-    puts(text);
-    free(text);
+    print_and_free(text);
 }
 
 static void print_verdict(const wisp_verdict *v, bool good)
@@ -193,6 +232,7 @@ const cli_command cli_verify = {
 
 static const cli_option trust_options[] = {
     {0, "name", "NAME", "what to call the key (default: its file's name)", CLI_TEXT, &name, 0, 0, NULL},
+    JSON_OPTION,
     {0},
 };
 
@@ -204,16 +244,44 @@ static void print_key(void *context, const wisp_key *k)
     putchar('\n');
 }
 
+static void list_key(void *context, const wisp_key *k)
+{
+    char **text = context;
+    if (*text) cli_append(text, ",");
+    append_key(text, k);
+}
+
+static void print_added(const wisp_key *k)
+{
+    char *text = NULL;
+    if (!as_json) {
+        print_key(NULL, k);
+        return;
+    }
+    append_key(&text, k);
+    print_and_free(text);
+}
+
+static wisp_status list_trusted(wisp_report *report)
+{
+    char *text = NULL;
+    if (!as_json) return wisp_trust_list(print_key, NULL, report);
+    wisp_status status = wisp_trust_list(list_key, &text, report);
+    if (status == WISP_OK) printf("[%s]\n", text ? text : "");
+    free(text);
+    return status;
+}
+
 static int run_trust(int count, char **operands)
 {
     wisp_report report = {0};
     wisp_key added;
     wisp_status status;
     if (count == 1 && strcmp(operands[0], "list") == 0) {
-        status = wisp_trust_list(print_key, NULL, &report);
+        status = list_trusted(&report);
     } else if (count == 2 && strcmp(operands[0], "add") == 0) {
         status = wisp_trust_add(operands[1], name, &added, &report);
-        if (status == WISP_OK) print_key(NULL, &added);
+        if (status == WISP_OK) print_added(&added);
     } else if (count == 2 && strcmp(operands[0], "remove") == 0) {
         status = wisp_trust_remove(operands[1], &report);
     } else {

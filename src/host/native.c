@@ -369,7 +369,8 @@ wisp_status host_native_prepare(host_native *n, uint64_t time_ns, wisp_report *r
     n->compile_first = false;
     if (status == WISP_OK) return WISP_OK;
     note(n, why.text);
-    return status == WISP_E_UNSUPPORTED ? WISP_OK : base_fail(report, status, "%s", why.text);
+    if (status == WISP_E_UNSUPPORTED || status == WISP_E_LIMIT) return WISP_OK;
+    return base_fail(report, status, "%s", why.text);
 }
 
 static wisp_status choose(host_native *n, const host_native_options *options, wisp_report *report)

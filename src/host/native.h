@@ -54,7 +54,7 @@ wisp_status host_native_attach(host_native **out, wasm_instance *instance, const
 /* Compiles, if that is the wish: before the start function, once the store can be interrupted, on its thread; n NULL is
  * allowed. Ends with WISP_E_CANCELLED when the store is interrupted and WISP_E_DEADLINE after `time_ns` (0: none);
  * another time it tries again. WISP_OK also where there is no native code for this module, CPU or installation
- * (WISP_E_UNSUPPORTED of the compiler); any other failure of the compiler is one of this. */
+ * (the compiler's WISP_E_UNSUPPORTED and WISP_E_LIMIT); any other failure of the compiler is one of this. */
 wisp_status host_native_prepare(host_native *n, uint64_t time_ns, wisp_report *report) WISP_MUST_USE;
 /* Before the store is freed. A compilation under way is ended, unless others wait for it. NULL is allowed. */
 void host_native_free(host_native *n);

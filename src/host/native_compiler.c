@@ -56,7 +56,7 @@ static wisp_status explain_end(const os_child_exit *how, const host_compile_job 
     const char *target = wasm_native_target_name(job->options.target);
     enum { UNLINKED = 127 };
     if (how->out_of_time)
-        return base_fail(report, WISP_E_LIMIT,
+        return base_fail(report, WISP_E_INTERNAL,
                          "the native compiler used up its %llu s of processor time for %s; without "
                          "native code it runs in the interpreter",
                          (unsigned long long)wasm_native_cpu_limit(job->module.size), target);

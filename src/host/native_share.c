@@ -147,7 +147,7 @@ wisp_status host_compilation_join(host_compilation **out, wasm_instance *instanc
                                   const wasm_native_options *options, unsigned threads, host_native_waiter *waiter,
                                   wisp_report *report)
 {
-    host_compilation *made;
+    host_compilation *made = NULL;
     lock();
     *out = join(wanted, waiter);
     unlock();
