@@ -25,7 +25,7 @@ TOLERANCE_F16 = 0.05
 TOLERANCE_QUANT = 0.36
 
 TOLERANCE = {"f32": TOLERANCE_F32, "f16": TOLERANCE_F16, "F16": TOLERANCE_F16, "BF16": TOLERANCE_F16,
-             "Q8_0": TOLERANCE_QUANT, "Q4_0": TOLERANCE_QUANT}
+             "Q8_0": TOLERANCE_QUANT, "Q4_0": TOLERANCE_QUANT, "Q5_0": TOLERANCE_QUANT, "IQ4_NL": TOLERANCE_QUANT}
 
 passed = failed = 0
 
@@ -92,7 +92,7 @@ def stories(folder):
         name = reference.name.removesuffix(".jsonl").removesuffix(".dequant")
         model = reference.with_name(name + ".gguf")
         kind = name.split("-")[-1]
-        if not model.exists() or kind not in ("f32", "f16", "F16", "BF16", "Q8_0", "Q4_0"):
+        if not model.exists() or kind not in TOLERANCE:
             continue
         capsule = folder / (name + ".wasm")
         if not capsule.exists():
@@ -127,7 +127,7 @@ def texts(capsule, prompt, name):
 
 
 def quantized(folder):
-    for kind in ("Q4_0", "Q8_0", "Q4_K", "Q6_K"):
+    for kind in ("Q4_0", "Q8_0", "Q4_K", "Q6_K", "Q2_K", "Q5_0", "Q5_K", "IQ4_NL", "IQ4_XS", "TQ1_0"):
         model = SHARED / "models" / "quants" / f"llama-{kind}.gguf"
         if not model.exists():
             continue

@@ -157,44 +157,65 @@ static void check_panels(const tensor_kernels *want, const tensor_kernels *got)
 }
 
 /* ---- MATMUL ---- */
-static const uint32_t matmul_types[TENSOR_MATMUL_KINDS] = {WISP_F32,      WISP_F16,      WISP_BF16,    WISP_Q4_0_R16,
-                                                           WISP_Q8_0_R16, WISP_Q4_K_R16, WISP_Q6_K_R16};
-static const tensor_panel_kind panel_of[TENSOR_MATMUL_KINDS] = {
-    TENSOR_PANEL_F32, TENSOR_PANEL_13BIT, TENSOR_PANEL_16BIT, TENSOR_PANEL_Q32,
-    TENSOR_PANEL_Q32, TENSOR_PANEL_Q256,  TENSOR_PANEL_Q256};
+/* A type of each kind; bytes of a packed layout's block (two blocks of Q4_0 and Q8_0). */
+static const struct {
+    uint32_t type;
+    tensor_panel_kind panel;
+    uint32_t step;
+} matmuls[TENSOR_MATMUL_KINDS] = {
+    [TENSOR_MATMUL_F32] = {WISP_F32, TENSOR_PANEL_F32, 0},
+    [TENSOR_MATMUL_F16] = {WISP_F16, TENSOR_PANEL_13BIT, 0},
+    [TENSOR_MATMUL_BF16] = {WISP_BF16, TENSOR_PANEL_16BIT, 0},
+    [TENSOR_MATMUL_Q4_0] = {WISP_Q4_0_R16, TENSOR_PANEL_Q32, 576},
+    [TENSOR_MATMUL_Q8_0] = {WISP_Q8_0_R16, TENSOR_PANEL_Q32, 1088},
+    [TENSOR_MATMUL_Q4_K] = {WISP_Q4_K_R16, TENSOR_PANEL_Q256, TENSOR_Q4_K_GROUP},
+    [TENSOR_MATMUL_Q6_K] = {WISP_Q6_K_R16, TENSOR_PANEL_Q256, TENSOR_Q6_K_GROUP},
+    [TENSOR_MATMUL_BYTES_32] = {WISP_Q5_0, TENSOR_PANEL_Q32, TENSOR_BYTES_32_GROUP},
+    [TENSOR_MATMUL_BYTES_32_MIN] = {WISP_Q5_1, TENSOR_PANEL_Q32, TENSOR_BYTES_32_GROUP},
+    [TENSOR_MATMUL_BYTES_256] = {WISP_Q3_K, TENSOR_PANEL_Q256, TENSOR_BYTES_256_GROUP},
+    [TENSOR_MATMUL_BYTES_256_MIN] = {WISP_Q2_K, TENSOR_PANEL_Q256, TENSOR_BYTES_256_GROUP},
+};
 
 /* Scales that keep results finite, so that a wrong bit shows: F16 numbers at the head of each block. */
 static void tame_scales(int kind, uint8_t *w, size_t size)
 {
-    const size_t step[] = {0, 0, 0, 576, 1088, TENSOR_Q4_K_GROUP, TENSOR_Q6_K_GROUP};
-    if (kind < TENSOR_MATMUL_Q4_0) {
-        for (size_t i = 0; kind == TENSOR_MATMUL_F32 && i + 4 <= size; i += 4) {
-            const float f = any_float(NORMAL);
-            memcpy(w + i, &f, 4);
-        }
-        for (size_t i = 1; kind != TENSOR_MATMUL_F32 && i < size; i += 2)
-            w[i] = (uint8_t)((w[i] & 0x87) | 0x38);
-        return;
+    const size_t step = matmuls[kind].step;
+    const int floats_first = kind >= TENSOR_MATMUL_BYTES_32;
+    for (size_t i = 0; kind == TENSOR_MATMUL_F32 && i + 4 <= size; i += 4) {
+        const float f = any_float(NORMAL);
+        memcpy(w + i, &f, 4);
     }
-    for (size_t b = 0; b < size; b += step[kind])
-        for (size_t i = 1; i < 64; i += 2)
-            w[b + i] = (uint8_t)((w[b + i] & 0x83) | 0x20);
+    for (size_t i = 1; kind != TENSOR_MATMUL_F32 && !step && i < size; i += 2)
+        w[i] = (uint8_t)((w[i] & 0x87) | 0x38);
+    for (size_t b = 0; step && b < size; b += step)
+        for (size_t i = floats_first ? 3 : 1; i < (floats_first ? 128 : 64); i += floats_first ? 4 : 2)
+            w[b + i] = (uint8_t)((w[b + i] & 0x83) | (floats_first ? 0x3c : 0x20));
+}
+
+/* Bytes of a group, or of `rows` rows of a plain type. */
+static size_t weights_size(int kind, uint32_t rows, uint32_t k)
+{
+    uint64_t row;
+    if (kind >= TENSOR_MATMUL_BYTES_32) return (size_t)tensor_bytes_group(matmuls[kind].type, k);
+    if (matmuls[kind].step) return (size_t)tensor_group_bytes(matmuls[kind].type, k);
+    return tensor_row_bytes(matmuls[kind].type, k, &row) ? (size_t)row * rows : 0;
 }
 
 static void check_matmul(const tensor_kernels *want, const tensor_kernels *got, int kind, uint32_t rows,
                          uint32_t tokens, uint32_t k, pattern data, int tame)
 {
-    const int packed = kind >= TENSOR_MATMUL_Q4_0;
+    const int packed = matmuls[kind].step != 0;
+    const tensor_panel_kind panel_kind = matmuls[kind].panel;
     uint64_t row = 0;
-    tensor_row_bytes(matmul_types[kind], k, &row);
-    const size_t size = (size_t)(packed ? tensor_group_bytes(matmul_types[kind], k) : row * rows);
-    const size_t panel_size = (size_t)tensor_panel_bytes(panel_of[kind], tokens, k), ldy = 16 + 5;
+    if (!packed) tensor_row_bytes(matmuls[kind].type, k, &row);
+    const size_t size = weights_size(kind, rows, k);
+    const size_t panel_size = (size_t)tensor_panel_bytes(panel_kind, tokens, k), ldy = 16 + 5;
     const size_t out = ldy * (tokens - 1) + (packed ? 16 : rows);
     uint8_t *w = bytes(size, data == EXTREME ? EXTREME : ANY_BITS);
     if (tame) tame_scales(kind, w, size);
     float *x = floats((size_t)tokens * k, data), *a = guarded(out * 4), *b = guarded(out * 4);
     uint8_t *panel = guarded(panel_size);
-    want->panel[panel_of[kind]](x, k, tokens, k, panel);
+    want->panel[panel_kind](x, k, tokens, k, panel);
     tensor_matmul_args args = {w, (size_t)row, rows, tokens, k, panel, a, ldy};
     want->matmul[kind](&args);
     args.y = b;
@@ -212,7 +233,7 @@ static void check_matmuls(const tensor_kernels *want, const tensor_kernels *got)
 {
     for (int kind = 0; kind < TENSOR_MATMUL_KINDS; kind++) {
         if (want->matmul[kind] == got->matmul[kind]) continue;
-        const int block = (int)tensor_type_find(matmul_types[kind])->block;
+        const int block = (int)tensor_type_find(matmuls[kind].type)->block;
         for (size_t i = 0; size_at(block, i); i++)
             for (uint32_t tokens = 1; tokens <= TENSOR_PANEL_TOKENS; tokens++)
                 for (int data = 0; data < PATTERNS; data++)
@@ -406,6 +427,23 @@ static uint64_t up64(uint64_t n)
     return (n + 63) / 64 * 64;
 }
 
+/* Where a block has its F16 scales, but for those that begin with one. */
+static const struct {
+    uint32_t type, first, second;
+} scales_at[] = {{WISP_Q4_1, 0, 2},    {WISP_Q5_1, 0, 2},   {WISP_Q2_K, 80, 82},   {WISP_Q3_K, 108, 108},
+                 {WISP_Q4_K, 0, 2},    {WISP_Q5_K, 0, 2},   {WISP_Q6_K, 208, 208}, {WISP_TQ1_0, 52, 52},
+                 {WISP_TQ2_0, 64, 64}, {WISP_IQ1_M, 54, 54}};
+
+static void tame_block(uint32_t type, uint8_t *block)
+{
+    uint32_t first = 0, second = 0;
+    for (size_t i = 0; i < sizeof scales_at / sizeof *scales_at; i++)
+        if (scales_at[i].type == type) first = scales_at[i].first, second = scales_at[i].second;
+    block[first + 1] = (uint8_t)((block[first + 1] & 0x83) | (type == WISP_F16 ? 0x28 : 0x10));
+    if (second) block[second + 1] = (uint8_t)((block[second + 1] & 0x83) | 0x10);
+    if (type == WISP_MXFP4) block[0] = (uint8_t)(118 + block[0] % 4);
+}
+
 /* Rows of a GGUF or plain type with small values. */
 static void random_rows(uint32_t type, uint8_t *out, uint64_t size)
 {
@@ -413,15 +451,13 @@ static void random_rows(uint32_t type, uint8_t *out, uint64_t size)
     for (uint64_t i = 0; i < size; i++)
         out[i] = (uint8_t)(random32() >> 7);
     for (uint64_t i = 0; i < size; i += info->block_bytes) {
-        uint8_t *scale = out + i + (type == WISP_Q6_K ? 208 : 0);
         const float f = any_float(NORMAL) / 16;
         if (type == WISP_F32)
             memcpy(out + i, &f, 4);
         else if (type == WISP_BF16)
             memcpy(out + i, (const char *)&f + 2, 2);
         else
-            scale[1] = (uint8_t)((scale[1] & 0x83) | (type == WISP_F16 ? 0x28 : 0x10));
-        if (type == WISP_Q4_K) out[i + 3] = (uint8_t)((out[i + 3] & 3) | 0x10);
+            tame_block(type, out + i);
     }
 }
 
@@ -636,10 +672,14 @@ static void check_model(uint32_t source, uint32_t type, uint32_t kv_type, unsign
 
 static void check_models(unsigned features)
 {
-    static const uint32_t sources[] = {WISP_F32, WISP_F16, WISP_BF16, WISP_Q4_0, WISP_Q8_0, WISP_Q4_K, WISP_Q6_K};
+    static const uint32_t sources[] = {WISP_F32,     WISP_F16,    WISP_BF16,  WISP_Q4_0,    WISP_Q8_0,
+                                       WISP_Q4_K,    WISP_Q6_K,   WISP_Q4_1,  WISP_Q5_0,    WISP_Q5_1,
+                                       WISP_Q2_K,    WISP_Q3_K,   WISP_Q5_K,  WISP_IQ4_NL,  WISP_IQ4_XS,
+                                       WISP_MXFP4,   WISP_TQ1_0,  WISP_TQ2_0, WISP_IQ1_S,   WISP_IQ1_M,
+                                       WISP_IQ2_XXS, WISP_IQ2_XS, WISP_IQ2_S, WISP_IQ3_XXS, WISP_IQ3_S};
     static result want;
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
-        for (uint32_t kv = WISP_F32; kv <= WISP_F16; kv++) {
+        for (uint32_t kv = i < 7 ? WISP_F32 : WISP_F16; kv <= WISP_F16; kv++) {
             const uint32_t packed = tensor_type_find(sources[i])->packed;
             model m = model_new(sources[i], sources[i], kv);
             run_model(&m, 0, 1, STEPS, &want);

@@ -180,11 +180,10 @@ wisp_status tensor_submit(tensor_device *d, const wisp_cmd *cmds, uint32_t count
 
 void tensor_describe(tensor_device *d, void (*line)(void *context, const char *text), void *context)
 {
-    static const uint32_t types[TENSOR_MATMUL_KINDS] = {WISP_F32,      WISP_F16,      WISP_BF16,    WISP_Q4_0_R16,
-                                                        WISP_Q8_0_R16, WISP_Q4_K_R16, WISP_Q6_K_R16};
     char text[96];
     for (int i = 0; i < TENSOR_MATMUL_KINDS; i++) {
-        snprintf(text, sizeof text, "matmul %s: %s", tensor_type_find(types[i])->name, d->kernels.matmul_variant[i]);
+        snprintf(text, sizeof text, "matmul %s: %s", tensor_matmul_name((tensor_matmul_kind)i),
+                 d->kernels.matmul_variant[i]);
         line(context, text);
     }
     snprintf(text, sizeof text, "attention: %s", d->kernels.attention_variant);

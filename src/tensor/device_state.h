@@ -148,6 +148,7 @@ static inline tensor_range tensor_share(uint64_t total, unsigned index, unsigned
 
 tensor_matmul_kind tensor_matmul_kind_of(uint32_t type); /* TENSOR_MATMUL_KINDS: no such weights */
 tensor_panel_kind tensor_panel_kind_of(tensor_matmul_kind kind);
+const char *tensor_matmul_name(tensor_matmul_kind kind);
 /* Bytes of all panels of a MATMUL, each padded to 64. */
 uint64_t tensor_panels_bytes(tensor_panel_kind kind, uint64_t tokens, uint64_t k);
 /* Scratch bytes of one thread. */

@@ -28,9 +28,11 @@ enum {
     TENSOR_ROW_GROUP = 16,
     TENSOR_Q4_K_GROUP = 2368, /* bytes of a super-block of 16 rows */
     TENSOR_Q6_K_GROUP = 3392,
-    TENSOR_Q6_K_LOW = 320,  /* offset of the first low units in it */
-    TENSOR_Q6_K_HIGH = 576, /* and of the first high units */
-    TENSOR_Q6_K_STEP = 384, /* bytes from 32 K to the next */
+    TENSOR_Q6_K_LOW = 320,       /* offset of the first low units in it */
+    TENSOR_Q6_K_HIGH = 576,      /* and of the first high units */
+    TENSOR_Q6_K_STEP = 384,      /* bytes from 32 K to the next */
+    TENSOR_BYTES_32_GROUP = 640, /* of groups of signed bytes, below */
+    TENSOR_BYTES_256_GROUP = 4736,
 };
 
 typedef struct tensor_type_info {
@@ -61,5 +63,13 @@ void tensor_pack_rows(uint32_t packed_type, const void *rows, uint64_t stride, u
 /* Block b of lane r of a group, as the GGUF block it was. */
 void tensor_unpack_block(uint32_t packed_type, const void *group, uint64_t b, uint32_t r, void *block);
 void tensor_unpack_group(uint32_t packed_type, const void *group, uint32_t count, uint64_t cols, void *rows);
+
+/* Groups of signed bytes: never stored; MATMUL makes them of blocks of types that have no packed layout. `d` and `dmin`
+ * are floats, units are as in Q8_0_R16.
+ * Blocks of 32:  [16 d][16 dmin], 8 units. 640 bytes.
+ * Blocks of 256: [16 d][16 dmin], 16 x [16 s8 scale], 16 x [16 u8 min] (of 16 K each), 64 units. 4736 bytes. */
+uint64_t tensor_bytes_group(uint32_t type, uint64_t cols);
+/* `count` rows of a GGUF block type, `stride` bytes apart -> one group. */
+void tensor_pack_bytes(uint32_t type, const void *rows, uint64_t stride, uint32_t count, uint64_t cols, void *out);
 
 #endif

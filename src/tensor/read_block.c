@@ -252,39 +252,34 @@ static void tq2_0(const uint8_t *in, tensor_block *b)
         b->q[i] = (int8_t)(b->q[i] - 1);
 }
 
-static const struct {
-    uint32_t type;
-    tensor_read_block_fn *read;
-} readers[] = {
-    {WISP_Q4_0, q4_0},
-    {WISP_Q4_1, q4_1},
-    {WISP_Q5_0, q5_0},
-    {WISP_Q5_1, q5_1},
-    {WISP_Q8_0, q8_0},
-    {WISP_Q2_K, q2_k},
-    {WISP_Q3_K, q3_k},
-    {WISP_Q4_K, q4_k},
-    {WISP_Q5_K, q5_k},
-    {WISP_Q6_K, q6_k},
-    {WISP_IQ2_XXS, tensor_read_iq2_xxs},
-    {WISP_IQ2_XS, tensor_read_iq2_xs},
-    {WISP_IQ3_XXS, tensor_read_iq3_xxs},
-    {WISP_IQ1_S, tensor_read_iq1_s},
-    {WISP_IQ4_NL, iq4_nl},
-    {WISP_IQ3_S, tensor_read_iq3_s},
-    {WISP_IQ2_S, tensor_read_iq2_s},
-    {WISP_IQ4_XS, iq4_xs},
-    {WISP_IQ1_M, tensor_read_iq1_m},
-    {WISP_TQ1_0, tq1_0},
-    {WISP_TQ2_0, tq2_0},
-    {WISP_MXFP4, mxfp4},
+static tensor_read_block_fn *const readers[] = {
+    [WISP_Q4_0] = q4_0,
+    [WISP_Q4_1] = q4_1,
+    [WISP_Q5_0] = q5_0,
+    [WISP_Q5_1] = q5_1,
+    [WISP_Q8_0] = q8_0,
+    [WISP_Q2_K] = q2_k,
+    [WISP_Q3_K] = q3_k,
+    [WISP_Q4_K] = q4_k,
+    [WISP_Q5_K] = q5_k,
+    [WISP_Q6_K] = q6_k,
+    [WISP_IQ2_XXS] = tensor_read_iq2_xxs,
+    [WISP_IQ2_XS] = tensor_read_iq2_xs,
+    [WISP_IQ3_XXS] = tensor_read_iq3_xxs,
+    [WISP_IQ1_S] = tensor_read_iq1_s,
+    [WISP_IQ4_NL] = iq4_nl,
+    [WISP_IQ3_S] = tensor_read_iq3_s,
+    [WISP_IQ2_S] = tensor_read_iq2_s,
+    [WISP_IQ4_XS] = iq4_xs,
+    [WISP_IQ1_M] = tensor_read_iq1_m,
+    [WISP_TQ1_0] = tq1_0,
+    [WISP_TQ2_0] = tq2_0,
+    [WISP_MXFP4] = mxfp4,
 };
 
 static tensor_read_block_fn *reader_of(uint32_t type)
 {
-    for (uint32_t i = 0; i < sizeof readers / sizeof *readers; i++)
-        if (readers[i].type == type) return readers[i].read;
-    return NULL;
+    return type < sizeof readers / sizeof *readers ? readers[type] : NULL;
 }
 
 bool tensor_read_block(uint32_t type, const void *bytes, tensor_block *block)

@@ -7,9 +7,31 @@
 
 enum { ROWS = TENSOR_ROW_GROUP, TOKENS = TENSOR_PANEL_TOKENS, L2_BYTES = 1 << 19 };
 
+static const struct {
+    const char *name;
+    tensor_panel_kind panel;
+} kinds[TENSOR_MATMUL_KINDS] = {
+    [TENSOR_MATMUL_F32] = {"F32", TENSOR_PANEL_F32},
+    [TENSOR_MATMUL_F16] = {"F16", TENSOR_PANEL_13BIT},
+    [TENSOR_MATMUL_BF16] = {"BF16", TENSOR_PANEL_16BIT},
+    [TENSOR_MATMUL_Q4_0] = {"Q4_0_R16", TENSOR_PANEL_Q32},
+    [TENSOR_MATMUL_Q8_0] = {"Q8_0_R16", TENSOR_PANEL_Q32},
+    [TENSOR_MATMUL_Q4_K] = {"Q4_K_R16", TENSOR_PANEL_Q256},
+    [TENSOR_MATMUL_Q6_K] = {"Q6_K_R16", TENSOR_PANEL_Q256},
+    [TENSOR_MATMUL_BYTES_32] = {"other types, blocks of 32", TENSOR_PANEL_Q32},
+    [TENSOR_MATMUL_BYTES_32_MIN] = {"other types, blocks of 32 with minima", TENSOR_PANEL_Q32},
+    [TENSOR_MATMUL_BYTES_256] = {"other types, blocks of 256", TENSOR_PANEL_Q256},
+    [TENSOR_MATMUL_BYTES_256_MIN] = {"other types, blocks of 256 with minima", TENSOR_PANEL_Q256},
+};
+
 tensor_matmul_kind tensor_matmul_kind_of(uint32_t type)
 {
-    switch (type) {
+    const tensor_type_info *info = tensor_type_find(type);
+    if (!info) return TENSOR_MATMUL_KINDS;
+    switch (info->source) {
+    case WISP_I32:
+    case WISP_F64:
+        return TENSOR_MATMUL_KINDS;
     case WISP_F32:
         return TENSOR_MATMUL_F32;
     case WISP_F16:
@@ -17,31 +39,32 @@ tensor_matmul_kind tensor_matmul_kind_of(uint32_t type)
     case WISP_BF16:
         return TENSOR_MATMUL_BF16;
     case WISP_Q4_0:
-    case WISP_Q4_0_R16:
         return TENSOR_MATMUL_Q4_0;
     case WISP_Q8_0:
-    case WISP_Q8_0_R16:
         return TENSOR_MATMUL_Q8_0;
     case WISP_Q4_K:
-    case WISP_Q4_K_R16:
         return TENSOR_MATMUL_Q4_K;
     case WISP_Q6_K:
-    case WISP_Q6_K_R16:
         return TENSOR_MATMUL_Q6_K;
+    case WISP_Q4_1:
+    case WISP_Q5_1:
+        return TENSOR_MATMUL_BYTES_32_MIN;
+    case WISP_Q2_K:
+    case WISP_Q5_K:
+        return TENSOR_MATMUL_BYTES_256_MIN;
     default:
-        return TENSOR_MATMUL_KINDS;
+        return info->block == 32 ? TENSOR_MATMUL_BYTES_32 : TENSOR_MATMUL_BYTES_256;
     }
 }
 
 tensor_panel_kind tensor_panel_kind_of(tensor_matmul_kind kind)
 {
-    static const tensor_panel_kind kinds[TENSOR_MATMUL_KINDS] = {
-        [TENSOR_MATMUL_F32] = TENSOR_PANEL_F32,    [TENSOR_MATMUL_F16] = TENSOR_PANEL_13BIT,
-        [TENSOR_MATMUL_BF16] = TENSOR_PANEL_16BIT, [TENSOR_MATMUL_Q4_0] = TENSOR_PANEL_Q32,
-        [TENSOR_MATMUL_Q8_0] = TENSOR_PANEL_Q32,   [TENSOR_MATMUL_Q4_K] = TENSOR_PANEL_Q256,
-        [TENSOR_MATMUL_Q6_K] = TENSOR_PANEL_Q256,
-    };
-    return kinds[kind];
+    return kinds[kind].panel;
+}
+
+const char *tensor_matmul_name(tensor_matmul_kind kind)
+{
+    return kinds[kind].name;
 }
 
 static uint64_t panel_stride(tensor_panel_kind kind, uint64_t k)
@@ -86,18 +109,21 @@ void tensor_run_panels(const tensor_device *d, const tensor_task *t, unsigned in
 /* Work area of a thread: results of a partial group, then a group packed on the way. */
 typedef struct work {
     float y[TOKENS * ROWS];
-    uint8_t group[];
+    _Alignas(64) uint8_t group[];
 } work;
 
-static uint32_t packed_of(uint32_t type)
+/* Bytes of a group that is made of a GGUF block type's rows on the way: in the type's packed layout, else signed bytes.
+ * 0: weights of this type are read as they are. */
+static uint64_t made_group_bytes(const tensor_ref *w)
 {
-    return tensor_type_find(type)->packed;
+    const tensor_type_info *info = tensor_type_find(w->type);
+    if (info->block == 1 || !info->block_bytes) return 0;
+    return info->packed ? tensor_group_bytes(info->packed, w->cols) : tensor_bytes_group(w->type, w->cols);
 }
 
 uint64_t tensor_matmul_scratch(const tensor_ref *w)
 {
-    const uint32_t packed = packed_of(w->type);
-    return sizeof(work) + (packed ? tensor_group_bytes(packed, w->cols) : 0);
+    return sizeof(work) + made_group_bytes(w);
 }
 
 /* One row group times one panel -> y, the bias added last. */
@@ -124,12 +150,15 @@ static void multiply(const tensor_device *d, const tensor_task *t, tensor_matmul
 
 static const void *group_at(const tensor_ref *w, uint64_t group, uint64_t group_bytes, work *work)
 {
-    const uint32_t packed = packed_of(w->type);
+    const tensor_type_info *info = tensor_type_find(w->type);
     const uint64_t row = group * ROWS;
     const uint8_t *at = w->data + (size_t)(group_bytes ? group * group_bytes : row * w->stride);
-    if (!packed) return at;
+    if (!made_group_bytes(w)) return at;
     const uint32_t count = (uint32_t)(w->rows - row < ROWS ? w->rows - row : ROWS);
-    tensor_pack_rows(packed, at, w->stride, count, w->cols, work->group);
+    if (info->packed)
+        tensor_pack_rows(info->packed, at, w->stride, count, w->cols, work->group);
+    else
+        tensor_pack_bytes(w->type, at, w->stride, count, w->cols, work->group);
     return work->group;
 }
 

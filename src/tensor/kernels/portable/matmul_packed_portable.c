@@ -2,12 +2,6 @@
  * dot products run in 16-bit lanes, which every SIMD instruction set multiplies; layout.h has the units. */
 #include "tensor/kernels/portable/packed.h"
 
-/* acc = acc + (dw * da) * isum, 4 rows */
-VEC_INLINE void add_scaled(v4f *acc, const v4f *dw, float da, const v4i *isum)
-{
-    *acc = *acc + (*dw * da) * __builtin_convertvector(*isum, v4f);
-}
-
 VEC_INLINE void scales16(const uint8_t *p, v4f d[4])
 {
     v16f v;
@@ -51,7 +45,7 @@ static void q8_0_token(const uint8_t *w, const uint8_t *panel, uint32_t tokens, 
         const uint8_t *pair = w + (size_t)(b / 2) * 1088, *units = pair + 64 + b % 2 * 512;
         v4i dot[4] = {0};
         v4f d[4];
-        bytes_dot32(units, (const int8_t *)panel + 32 * t, dot);
+        bytes_dot(units, (const int8_t *)panel + 32 * t, 8, dot);
         scales16(pair + b % 2 * 32, d);
         float da;
         memcpy(&da, panel + 32 * tokens + 4 * t, 4);

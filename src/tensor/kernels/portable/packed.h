@@ -51,10 +51,11 @@ VEC_INLINE void nibbles_dot32(const uint8_t *units, const int8_t *a, v4i dot[4])
         add_halves(&dot[r], &sum[r]);
 }
 
-/* dot[r] += 32 signed bytes of each row * a[0..31]. Each product (at most 128 * 127) fits in 16 bits, no two do. */
-VEC_INLINE void bytes_dot32(const uint8_t *units, const int8_t *a, v4i dot[4])
+/* dot[r] += 4 n signed bytes of each row * a[0 .. 4n - 1]. Each product (at most 128 * 127) fits in 16 bits, no two do.
+ */
+VEC_INLINE void bytes_dot(const uint8_t *units, const int8_t *a, int n, v4i dot[4])
 {
-    for (int c = 0; c < 8; c++) {
+    for (int c = 0; c < n; c++) {
         v8s even, odd;
         spread(a + 4 * c, &even, &odd);
         for (int r = 0; r < 4; r++) {
@@ -96,6 +97,12 @@ VEC_INLINE void widen_u8(v4i *out, const uint8_t *p)
 VEC_INLINE void widen_s8(v4i *out, const uint8_t *p)
 {
     *out = (v4i){(int8_t)p[0], (int8_t)p[1], (int8_t)p[2], (int8_t)p[3]};
+}
+
+/* acc = acc + (dw * da) * isum, 4 rows */
+VEC_INLINE void add_scaled(v4f *acc, const v4f *dw, float da, const v4i *isum)
+{
+    *acc = *acc + (*dw * da) * __builtin_convertvector(*isum, v4f);
 }
 
 #endif

@@ -32,5 +32,7 @@ void tensor_kernels_avx512(tensor_kernels *k, bool vnni)
     k->f32_to_f16 = to_f16;
     tensor_avx512_matmul_plain(k);
     tensor_avx512_attention(k);
-    if (vnni) tensor_avx512_matmul_packed_vnni(k);
+    if (!vnni) return;
+    tensor_avx512_matmul_packed_vnni(k);
+    tensor_avx512_matmul_bytes_vnni(k);
 }

@@ -1,54 +1,6 @@
 /* MATMUL with packed weights, AVX2: 8 rows are the lanes of a register, 2 such halves make the group, up to 4 tokens
  * its copies. VPMADDUBSW must not saturate: every sum of a pair is bounded where it is made. */
-#include <immintrin.h>
-
-#include "tensor/kernels/x86/each.h"
-#include "tensor/kernels/x86/kernels_x86.h"
-#include "tensor/layout.h"
-
-INLINE __m256 ps_at(const uint8_t *p)
-{
-    return _mm256_set1_ps(*(const float *)(const void *)p);
-}
-INLINE __m256i i32_at(const uint8_t *p)
-{
-    return _mm256_set1_epi32(*(const int32_t *)(const void *)p);
-}
-INLINE __m256 f16_at(const uint8_t *p)
-{
-    return _mm256_cvtph_ps(_mm_loadu_si128((const void *)p));
-}
-INLINE __m256i load(const uint8_t *p)
-{
-    return _mm256_loadu_si256((const void *)p);
-}
-
-/* acc + (dw * da) * isum */
-INLINE __m256 add_scaled(__m256 acc, __m256 dw, __m256 da, __m256i isum)
-{
-    return _mm256_add_ps(acc, _mm256_mul_ps(_mm256_mul_ps(dw, da), _mm256_cvtepi32_ps(isum)));
-}
-
-INLINE __m256i add16(__m256i sum, __m256i unsigned_weights, __m256i a)
-{
-    return _mm256_add_epi16(sum, _mm256_maddubs_epi16(unsigned_weights, a));
-}
-
-/* What a tile works on: 8 rows (half 0 or 1 of the group) times T of the panel's P tokens, from `first` on. */
-typedef struct part {
-    const uint8_t *w, *panel;
-    uint32_t P, first, half;
-} part;
-
-INLINE part part_of(const tensor_matmul_args *a, uint32_t first, uint32_t half)
-{
-    return (part){a->w, a->panel, a->tokens, first, half};
-}
-
-INLINE void store(const tensor_matmul_args *a, const part *p, const __m256 *acc, const int T)
-{
-    EACH(T, _mm256_storeu_ps(a->y + (p->first + t) * a->ldy + 8 * p->half, acc[t]));
-}
+#include "tensor/kernels/x86/packed_avx2.h"
 
 /* 32 nibbles of 8 rows: 8 products of at most 2 * 15 * 127 add up to 30,480 in 16 bits. */
 INLINE void nibbles_dot(const uint8_t *units, const uint8_t *a, const size_t stride, __m256i *sum, const int T)
@@ -119,20 +71,6 @@ INLINE void q8_0_tile(const tensor_matmul_args *a, uint32_t first, uint32_t half
     }
     if (blocks) q8_0_block(&p, p.w, p.w + 64, p.panel, acc, T);
     store(a, &p, acc, T);
-}
-
-/* 8 bytes -> 8 pairs of 16 bits: of one sub-block twice, or of two. */
-INLINE __m256i u8_at(const uint8_t *p)
-{
-    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)p));
-}
-INLINE __m256i s8_at(const uint8_t *p)
-{
-    return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)p));
-}
-INLINE __m256i pairs(__m256i low, __m256i high)
-{
-    return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa);
 }
 
 /* acc - (dmin * da) * (sum of min_j * asum_j), two j at a time */
@@ -223,26 +161,6 @@ INLINE void q6_k_tile(const tensor_matmul_args *a, uint32_t first, uint32_t half
     store(a, &p, acc, T);
 }
 
-#define KERNEL(name)                                                                                                   \
-    static void matmul_##name(const tensor_matmul_args *a)                                                             \
-    {                                                                                                                  \
-        for (uint32_t first = 0; first < a->tokens; first += 4)                                                        \
-            for (uint32_t half = 0; half < 2; half++)                                                                  \
-                switch (a->tokens - first) {                                                                           \
-                case 1:                                                                                                \
-                    name##_tile(a, first, half, 1);                                                                    \
-                    break;                                                                                             \
-                case 2:                                                                                                \
-                    name##_tile(a, first, half, 2);                                                                    \
-                    break;                                                                                             \
-                case 3:                                                                                                \
-                    name##_tile(a, first, half, 3);                                                                    \
-                    break;                                                                                             \
-                default:                                                                                               \
-                    name##_tile(a, first, half, 4);                                                                    \
-                    break;                                                                                             \
-                }                                                                                                      \
-    }
 KERNEL(q4_0)
 KERNEL(q8_0)
 KERNEL(q4_k)
