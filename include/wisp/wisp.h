@@ -168,11 +168,14 @@ WISP_API void wisp_session_get_stats(const wisp_session *session, wisp_session_s
 
 /* ---- making and taking apart capsules ---------------------------------------------------------------------------- */
 
+struct wisp_quantize_options;
 typedef struct wisp_pack_options {
     const char *input;   /**< a GGUF */
     const char *output;  /**< appears only when it is complete */
     const char *name;    /**< NULL: the model's own */
     const char *version; /**< NULL: the model's own, or "1" */
+    /** wisp/quantize.h: its type and what goes with it; NULL: tensors keep their types. */
+    const struct wisp_quantize_options *quantize;
     wisp_progress progress;
     void *progress_context;
 } wisp_pack_options;

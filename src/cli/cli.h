@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <wisp/module.h>
+#include <wisp/quantize.h>
 #include <wisp/wisp.h>
 
 /* A program run by `wisp run` gives its own status up to EXIT_PROGRAM_MAX; one that trapped, threw or met a limit, 134,
@@ -62,7 +63,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_run, cli_logits, cli_eval, cli_tokenize, cli_bench, cli_pack, cli_inspect, cli_unpack,
-    cli_doctor, cli_completion, cli_compile, cli_keygen, cli_sign, cli_verify, cli_trust;
+    cli_doctor, cli_completion, cli_compile, cli_keygen, cli_sign, cli_verify, cli_trust, cli_quantize;
 extern const cli_command *const cli_commands[]; /* ends with NULL */
 
 /* ---- options.c ---- */
@@ -145,6 +146,26 @@ extern cli_program_options cli_program;
 /* operands[0] is the file, then the program's arguments. Returns the exit status. */
 int cli_run_program(int count, char **operands);
 int cli_inspect_module(const char *path, bool as_json);
+
+/* ---- cmd_quantize.c ---- */
+/* Options of the commands that quantize; CLI_QUANTIZE_OPTIONS lists them in a table. */
+typedef struct cli_quantize_options {
+    const char *type, *output_type, *embedding_type;
+    bool pure, requantize;
+} cli_quantize_options;
+extern cli_quantize_options cli_quantizing;
+#define CLI_QUANTIZE_OPTIONS                                                                                           \
+    {'t', "type", "TYPE", "Q4_K_M, Q8_0, IQ4_XS, F16, … (a wrong one lists them all)", CLI_TEXT, &cli_quantizing.type, \
+     0,   0,      NULL},                                                                                               \
+        {0, "pure", NULL, "TYPE for every matrix, no mix", CLI_FLAG, &cli_quantizing.pure, 0, 0, NULL},                \
+        {0, "output-tensor-type", "TYPE", NULL, CLI_TEXT, &cli_quantizing.output_type, 0, 0, NULL},                    \
+        {0,   "token-embedding-type", "TYPE", "of these two tensors", CLI_TEXT, &cli_quantizing.embedding_type, 0, 0,  \
+         NULL},                                                                                                        \
+    {                                                                                                                  \
+        0, "allow-requantize", NULL, "also of a model that is quantized already: it loses twice", CLI_FLAG,            \
+            &cli_quantizing.requantize, 0, 0, NULL                                                                     \
+    }
+void cli_fill_quantize(wisp_quantize_options *options);
 
 /* ---- shared.c ---- */
 /* Options of every command that runs a model; CLI_SESSION_OPTIONS lists them in a table. */

@@ -9,6 +9,8 @@ static const cli_option pack_options[] = {
     {'o', "output", "FILE", "the capsule to write", CLI_TEXT, &output, 0, 0, NULL},
     {0, "name", "NAME", "name in the manifest (default: the model's own)", CLI_TEXT, &name, 0, 0, NULL},
     {0, "version", "VERSION", "version in the manifest", CLI_TEXT, &version, 0, 0, NULL},
+    CLI_QUANTIZE_OPTIONS,
+    {0, "threads", "N", "threads that quantize (one a CPU)", CLI_UINT, &cli_session.threads, 1, 256, NULL},
     {0},
 };
 
@@ -19,10 +21,13 @@ static int run_pack(int count, char **operands)
     cli_progress progress;
     if (!output) return cli_usage_error(&cli_pack, "where to? -o FILE.wasm is missing");
     cli_progress_begin(&progress, "packing");
+    wisp_quantize_options quantize;
+    cli_fill_quantize(&quantize);
     wisp_pack_options options = {.input = operands[0],
                                  .output = output,
                                  .name = name,
                                  .version = version,
+                                 .quantize = cli_quantizing.type ? &quantize : NULL,
                                  .progress = cli_progress_step,
                                  .progress_context = &progress};
     wisp_status status = wisp_pack(&options, &report);
@@ -34,7 +39,7 @@ const cli_command cli_pack = {
     "pack",
     "Compiles a model and the engine into one capsule",
     "MODEL.gguf",
-    "  wisp pack model.gguf -o model.wasm",
+    "  wisp pack model.gguf -o model.wasm\n  wisp pack model-f16.gguf -t Q4_K_M -o model.wasm",
     pack_options,
     1,
     1,

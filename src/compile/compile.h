@@ -7,8 +7,9 @@
 #include <stdbool.h>
 
 typedef struct compile_options {
-    const char *name, *version, *license; /* NULL: what the model's metadata say; version "1" */
-    base_span engine;                     /* wisp-engine.wasm */
+    const char *name, *version, *license;    /* NULL: what the model's metadata say; version "1" */
+    const struct quantize_options *quantize; /* NULL: the tensors stay as they are. Tells the progress, if there is */
+    base_span engine;                        /* wisp-engine.wasm */
     const char *engine_version;
     bool vocabulary_only;      /* leave the weights and the program out */
     uint64_t segment_limit;    /* weights past so many bytes go to the next section; 0: what a section holds (tests) */

@@ -2,6 +2,7 @@
 #ifndef COMPILE_CONVERT_H
 #define COMPILE_CONVERT_H
 #include "compile/builder.h"
+#include "compile/source.h"
 
 /* Appends the vocabulary block (base/vocab.h) made from the tokenizer.* keys. *count: its tokens. */
 wisp_status compile_vocabulary(base_buffer *out, uint32_t *count, const compile_gguf *g,
@@ -17,7 +18,7 @@ typedef struct compile_put {
     void *self;
     wisp_status (*put)(void *self, const void *data, size_t size, uint64_t source_bytes, wisp_report *report);
 } compile_put;
-wisp_status compile_stream_weight(const compile_gguf *g, const compile_weight *w, const compile_put *to,
+wisp_status compile_stream_weight(const compile_source *source, const compile_weight *w, const compile_put *to,
                                   wisp_report *report) WISP_MUST_USE;
 
 #endif

@@ -8,6 +8,7 @@
 #include "compile/compile.h"
 #include "compile/convert.h"
 #include "compile/digest.h"
+#include "compile/quantize.h"
 #include "os/os.h"
 #include "tensor/layout.h"
 
@@ -16,7 +17,9 @@ enum { GGUF_MAGIC = 0x46554747 };
 typedef struct packing {
     const compile_options *options;
     const char *source_name;
-    const compile_gguf *gguf;
+    base_span original; /* the file that the source is made of: what the manifest has the digest of */
+    const compile_source *source;
+    const compile_gguf *gguf; /* the source's */
     compile_builder builder;
     base_buffer vocabulary, program, info_text, head;
     capsule_plan plan;
@@ -85,7 +88,7 @@ static void describe(packing *p)
     i->version = o->version ? o->version : version && *version ? version : "1";
     i->license = o->license ? o->license : license;
     i->source_file = base_name(p->source_name);
-    i->source_bytes = p->gguf->file.size;
+    i->source_bytes = p->original.size;
     i->engine_version = o->engine_version;
     i->architecture = p->builder.architecture;
     i->context_length = p->builder.context_length;
@@ -212,7 +215,7 @@ static void finish(packing *p)
 static wisp_status tell_progress(const packing *p, wisp_report *report)
 {
     const compile_options *o = p->options;
-    if (!o->progress || o->progress(o->progress_context, p->done, p->gguf->file.size)) return WISP_OK;
+    if (o->quantize || !o->progress || o->progress(o->progress_context, p->done, p->source->gguf_bytes)) return WISP_OK;
     return base_fail(report, WISP_E_CANCELLED, "cancelled");
 }
 
@@ -230,7 +233,7 @@ static wisp_status stream(packing *p, const capsule_sink *sink, wisp_report *rep
     const compile_put to = {p, put_piece};
     BASE_TRY(capsule_writer_begin(&p->writer, &p->plan, sink, report));
     for (uint32_t i = 0; i < p->plan.tensor_count; i++) {
-        BASE_TRY(compile_stream_weight(p->gguf, &p->builder.weights[p->order[i]], &to, report));
+        BASE_TRY(compile_stream_weight(p->source, &p->builder.weights[p->order[i]], &to, report));
         compile_digester_next(p->digester, p->plan.tensors[i].sha256);
     }
     return WISP_OK;
@@ -239,7 +242,7 @@ static wisp_status stream(packing *p, const capsule_sink *sink, wisp_report *rep
 static void fill_result(const packing *p, const uint8_t source_sha256[32], compile_result *result)
 {
     if (!result) return;
-    *result = (compile_result){.input_bytes = p->gguf->file.size, .tensor_count = (uint32_t)p->gguf->tensor_count};
+    *result = (compile_result){.input_bytes = p->original.size, .tensor_count = (uint32_t)p->gguf->tensor_count};
     memcpy(result->source_sha256, source_sha256, 32);
     for (uint32_t i = 0; i < result->tensor_count; i++)
         result->unused_count += !p->builder.weights[i].used;
@@ -249,13 +252,34 @@ static wisp_status pack_to(packing *p, const capsule_sink *sink, compile_result 
 {
     uint8_t source_sha256[32];
     BASE_TRY(prepare(p, report));
-    BASE_TRY(compile_digester_start(&p->digester, p->gguf->file, report));
+    BASE_TRY(compile_digester_start(&p->digester, p->original, report));
     wisp_status status = stream(p, sink, report);
     compile_digester_finish(p->digester, status ? NULL : source_sha256);
     if (!status) status = capsule_writer_end(p->writer, source_sha256, report);
-    p->done = p->gguf->file.size; /* padding and unused bytes included */
+    p->done = p->source->gguf_bytes; /* padding and unused bytes included */
     if (!status) status = tell_progress(p, report);
     if (!status) fill_result(p, source_sha256, result);
+    return status;
+}
+
+static wisp_status pack_source(packing *p, const compile_source *source, const capsule_sink *sink,
+                               compile_result *result, wisp_report *report)
+{
+    p->source = source;
+    p->gguf = source->gguf;
+    wisp_status status = pack_to(p, sink, result, report);
+    finish(p);
+    return status;
+}
+
+static wisp_status pack_quantized(packing *p, const compile_source *from, const capsule_sink *sink,
+                                  compile_result *result, wisp_report *report)
+{
+    quantizer *q;
+    BASE_TRY(quantizer_new(&q, from, p->options->quantize, report));
+    const compile_source source = quantizer_source(q);
+    wisp_status status = pack_source(p, &source, sink, result, report);
+    quantizer_free(q);
     return status;
 }
 
@@ -263,10 +287,11 @@ static wisp_status pack_span(base_span bytes, const char *source_name, const com
                              const capsule_sink *sink, compile_result *result, wisp_report *report)
 {
     compile_gguf g;
-    packing p = {.options = options, .source_name = source_name ? source_name : "", .gguf = &g};
+    packing p = {.options = options, .source_name = source_name ? source_name : "", .original = bytes};
     BASE_TRY(compile_gguf_open(&g, bytes, bytes.size, report));
-    wisp_status status = pack_to(&p, sink, result, report);
-    finish(&p);
+    const compile_source source = compile_source_of(&g);
+    wisp_status status = options->quantize ? pack_quantized(&p, &source, sink, result, report)
+                                           : pack_source(&p, &source, sink, result, report);
     compile_gguf_close(&g);
     return status;
 }

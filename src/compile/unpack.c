@@ -97,6 +97,21 @@ static int compare_sources(const void *a, const void *b)
     return (s->offset > t->offset) - (s->offset < t->offset);
 }
 
+/* No tensor may lie farther than gaps of less than the alignment, or the size of the file that was packed, explain: the
+ * gaps are written as zeros. (A model quantized while it was packed never was a file.) */
+static wisp_status check_places(const capsule *c, const compile_gguf *g, wisp_report *report)
+{
+    uint64_t end = g->data_start;
+    for (uint64_t i = 0; i < g->tensor_count; i++)
+        if (__builtin_add_overflow(end, g->tensors[i].size, &end) || __builtin_add_overflow(end, g->alignment, &end))
+            end = UINT64_MAX;
+    if (c->info.source_bytes > end) end = c->info.source_bytes;
+    for (uint64_t i = 0; i < g->tensor_count; i++)
+        if (g->tensors[i].size > end || g->tensors[i].offset > end - g->tensors[i].size)
+            return base_fail(report, WISP_E_INPUT, "wisp.gguf: tensor '%s' lies past the end", g->tensors[i].text);
+    return WISP_OK;
+}
+
 /* The file's end: what the manifest says if that is no more than alignment after the last tensor. */
 static uint64_t end_of_file(const unpacking *u, const compile_gguf *g)
 {
@@ -144,7 +159,8 @@ wisp_status compile_unpack(const capsule *c, const char *output, capsule_progres
     unpacking u = {.c = c, .progress = progress, .progress_context = progress_context};
     compile_gguf g;
     if (!c->gguf.size) return base_fail(report, WISP_E_UNSUPPORTED, "the capsule holds no GGUF metadata to unpack");
-    wisp_status status = compile_gguf_open(&g, c->gguf, c->info.source_bytes, report);
+    wisp_status status = compile_gguf_open(&g, c->gguf, UINT64_MAX, report);
+    if (!status && (status = check_places(c, &g, report))) compile_gguf_close(&g);
     if (status) return base_fail_prefix(report, status, "wisp.gguf");
     if (g.tensor_count && !c->tensor_count)
         status = base_fail(report, WISP_E_UNSUPPORTED, "the capsule holds a vocabulary only");

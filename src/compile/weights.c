@@ -143,10 +143,11 @@ static wisp_status stream_packed(const compile_weight *w, base_span bytes, const
     return status;
 }
 
-wisp_status compile_stream_weight(const compile_gguf *g, const compile_weight *w, const compile_put *to,
+wisp_status compile_stream_weight(const compile_source *source, const compile_weight *w, const compile_put *to,
                                   wisp_report *report)
 {
     if (w->made) return to->put(to->self, w->made, w->size, 0, report);
-    base_span bytes = {g->file.data + w->source->offset, (size_t)w->source->size};
+    base_span bytes;
+    BASE_TRY(source->tensor(source->self, w->source, &bytes, report));
     return w->layout == w->source_type ? stream_plain(w, bytes, to, report) : stream_packed(w, bytes, to, report);
 }

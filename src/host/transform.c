@@ -1,25 +1,37 @@
 /* Packing and unpacking, for embedders. */
 #include "compile/compile.h"
 #include "host/host.h"
+#include "host/quantizing.h"
 
 const char *wisp_version(void)
 {
     return WISP_VERSION;
 }
 
+bool host_same_file(const char *path, const char *other)
+{
+    os_file_info a, b;
+    return os_stat(path, &a) && os_stat(other, &b) && a.inode == b.inode && a.device == b.device;
+}
+
 wisp_status wisp_pack(const wisp_pack_options *options, wisp_report *report)
 {
     if (!options || !options->input || !options->output)
         return base_fail(report, WISP_E_USAGE, "wisp_pack: an input and an output are needed");
-    os_file_info from, to;
-    if (os_stat(options->input, &from) && os_stat(options->output, &to) && from.inode == to.inode &&
-        from.device == to.device)
+    if (host_same_file(options->input, options->output))
         return base_fail(report, WISP_E_USAGE, "%s: input and output are the same file", options->output);
+    quantize_options quantize;
+    if (options->quantize) {
+        BASE_TRY(host_quantize_options(&quantize, options->quantize, report));
+        quantize.progress = options->progress;
+        quantize.progress_context = options->progress_context;
+    }
     compile_pack_options pack = {
         .input = options->input,
         .output = options->output,
         .common = {.name = options->name,
                    .version = options->version,
+                   .quantize = options->quantize ? &quantize : NULL,
                    .engine = host_engine(),
                    .engine_version = WISP_VERSION,
                    .progress = options->progress,

@@ -1,0 +1,93 @@
+/* Quantizing, for embedders. */
+#include <string.h>
+
+#include "host/host.h"
+#include "host/quantizing.h"
+
+/* As many members as the caller knows; those that it does not know are zero. */
+static wisp_status read_options(wisp_quantize_options *o, const wisp_quantize_options *given, wisp_report *report)
+{
+    memset(o, 0, sizeof *o);
+    if (!given || given->size < offsetof(wisp_quantize_options, output_type) || given->size > 1 << 16)
+        return base_fail(report, WISP_E_USAGE, "wisp_quantize_options: its size is not set");
+    memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
+    if (!o->type) return base_fail(report, WISP_E_USAGE, "wisp_quantize: no type given");
+    return WISP_OK;
+}
+
+wisp_status host_quantize_options(quantize_options *out, const wisp_quantize_options *given, wisp_report *report)
+{
+    wisp_quantize_options o;
+    BASE_TRY(read_options(&o, given, report));
+    *out = (quantize_options){
+        .choice = {.type = o.type, .output = o.output_type, .embedding = o.embedding_type, .pure = o.pure},
+        .again = o.requantize,
+        .threads = o.threads,
+        .progress = o.progress,
+        .progress_context = o.progress_context};
+    return WISP_OK;
+}
+
+static void describe(const compile_gguf *from, const compile_gguf *to, const wisp_quantize_options *o,
+                     wisp_quantize_result *result)
+{
+    *result = (wisp_quantize_result){.tensors = (uint32_t)from->tensor_count};
+    for (uint64_t i = 0; i < from->tensor_count; i++) {
+        const compile_gguf_tensor *a = &from->tensors[i], *b = &to->tensors[i];
+        wisp_quantize_tensor t = {.name = a->text,
+                                  .from = compile_gguf_type_find(a->type)->name,
+                                  .to = compile_gguf_type_find(b->type)->name,
+                                  .dims = a->dims,
+                                  .from_bytes = a->size,
+                                  .to_bytes = b->size};
+        memcpy(t.shape, a->shape, sizeof t.shape);
+        result->from_bytes += a->size;
+        result->to_bytes += b->size;
+        result->elements += a->elements;
+        result->changed += a->type != b->type;
+        if (o->tensor) o->tensor(o->tensor_context, &t);
+    }
+}
+
+static wisp_status quantize(const compile_gguf *g, const wisp_quantize_options *o, wisp_quantize_result *result,
+                            wisp_report *report)
+{
+    quantizer *q;
+    quantize_options options;
+    const compile_source from = compile_source_of(g);
+    BASE_TRY(host_quantize_options(&options, o, report));
+    BASE_TRY(quantizer_new(&q, &from, &options, report));
+    describe(g, quantizer_source(q).gguf, o, result);
+    wisp_status status = o->dry_run ? WISP_OK : quantizer_write(q, o->output, report);
+    quantizer_free(q);
+    return status;
+}
+
+wisp_status wisp_quantize(const wisp_quantize_options *given, wisp_quantize_result *result, wisp_report *report)
+{
+    wisp_quantize_options o;
+    wisp_quantize_result unwanted;
+    os_map map;
+    compile_gguf g;
+    BASE_TRY(read_options(&o, given, report));
+    if (!o.input || (!o.output && !o.dry_run))
+        return base_fail(report, WISP_E_USAGE, "wisp_quantize: an input and an output are needed");
+    if (!o.dry_run && host_same_file(o.input, o.output))
+        return base_fail(report, WISP_E_USAGE, "%s: input and output are the same file", o.output);
+    BASE_TRY(os_map_file(&map, o.input, report));
+    wisp_status status = compile_gguf_open(&g, (base_span){map.data, (size_t)map.size}, map.size, report);
+    if (status == WISP_OK) {
+        status = quantize(&g, &o, result ? result : &unwanted, report);
+        compile_gguf_close(&g);
+    }
+    os_unmap(&map);
+    return status == WISP_OK || status == WISP_E_IO || status == WISP_E_USAGE
+               ? status
+               : base_fail_prefix(report, status, o.input);
+}
+
+const char *wisp_quantize_mix(uint32_t index)
+{
+    const quantize_mix *mix = quantize_mix_at(index);
+    return mix ? mix->name : NULL;
+}
