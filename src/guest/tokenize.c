@@ -3,41 +3,11 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "guest/split.h"
+#include "guest/normalize.h"
+#include "guest/tokenize_state.h"
+#include "guest/unicode.h"
 
-#define SPACE_MARK "\u2581" /* SentencePiece's space */
-
-/* A part of a word: the text of one piece, or nothing once it was merged into its left neighbour. */
-typedef struct symbol {
-    int32_t before, after; /* neighbours, -1: none */
-    uint32_t start, size;  /* bytes of the word */
-    uint32_t piece;        /* VOCAB_ABSENT: no piece has that text */
-} symbol;
-
-/* Two neighbours that could merge. */
-typedef struct pair {
-    uint32_t key; /* smaller merges first; then the left one */
-    uint32_t left, right;
-    uint32_t size; /* of both together: if it differs, the pair is out of date */
-    uint32_t result;
-} pair;
-
-typedef struct fragment {
-    size_t start, end;
-    uint32_t token; /* VOCAB_ABSENT: text */
-} fragment;
-
-struct guest_tokenizer {
-    const base_vocab *vocab;
-    guest_split *split; /* BPE */
-    symbol *symbols;
-    size_t symbol_count, symbol_room;
-    pair *heap;
-    size_t heap_count, heap_room;
-    fragment *fragments, *other;
-    size_t fragment_count, fragment_room, other_count, other_room;
-    guest_tokens *out; /* during a call */
-};
+enum { MEMO_FROM = 1024 /* bytes of a text for which remembering words is worth its memory */ };
 
 void guest_tokens_fini(guest_tokens *t)
 {
@@ -52,269 +22,210 @@ static bool put_token(guest_tokens *t, uint32_t id)
     return true;
 }
 
-/* ---- merging, the same for both kinds: only what may merge and in which order differs ---- */
-
-static bool comes_before(const pair *a, const pair *b)
+bool token_put(guest_tokenizer *t, uint32_t id)
 {
-    return a->key != b->key ? a->key < b->key : a->left < b->left;
-}
-
-static bool push_pair(guest_tokenizer *t, pair p)
-{
-    if (!BASE_GROW(t->heap, t->heap_room, t->heap_count + 1)) return false;
-    size_t at = t->heap_count++;
-    for (size_t up; at > 0 && comes_before(&p, &t->heap[up = (at - 1) / 2]); at = up)
-        t->heap[at] = t->heap[up];
-    t->heap[at] = p;
-    return true;
-}
-
-static pair pop_pair(guest_tokenizer *t)
-{
-    pair top = t->heap[0], last = t->heap[--t->heap_count];
-    size_t at = 0;
-    for (size_t down; (down = 2 * at + 1) < t->heap_count; at = down) {
-        if (down + 1 < t->heap_count && comes_before(&t->heap[down + 1], &t->heap[down])) down++;
-        if (!comes_before(&t->heap[down], &last)) break;
-        t->heap[at] = t->heap[down];
+    const guest_tokens *out = t->out;
+    if (id == t->vocab->unk && t->vocab->flags & VOCAB_FUSE_UNKNOWN && out->count > t->fragment_start &&
+        out->ids[out->count - 1] == id) {
+        t->fused = true;
+        return true;
     }
-    t->heap[at] = last;
-    return top;
+    return put_token(t->out, id);
 }
 
-/* Higher scores first: a key that orders floats downwards. */
-static uint32_t key_of_score(float score)
-{
-    uint32_t bits;
-    score += 0.0f; /* -0 and 0 are one score */
-    memcpy(&bits, &score, sizeof bits);
-    return bits & 0x80000000u ? bits : ~bits ^ 0x80000000u;
-}
-
-static bool try_pair(guest_tokenizer *t, const uint8_t *word, int32_t left, int32_t right)
-{
-    if (left < 0 || right < 0) return true;
-    const base_vocab *v = t->vocab;
-    const symbol *a = &t->symbols[left], *b = &t->symbols[right];
-    pair p = {.left = (uint32_t)left, .right = (uint32_t)right, .size = a->size + b->size};
-    if (v->kind == VOCAB_BPE) {
-        p.key = base_vocab_find_merge(v, a->piece, b->piece);
-        if (p.key == VOCAB_ABSENT) return true;
-        p.result = v->merges[p.key].result;
-    } else {
-        p.result = base_vocab_find(v, word + a->start, p.size);
-        if (p.result == VOCAB_ABSENT) return true;
-        p.key = key_of_score(v->scores[p.result]);
-    }
-    return push_pair(t, p);
-}
-
-static bool merge_symbols(guest_tokenizer *t, const uint8_t *word)
-{
-    t->heap_count = 0;
-    for (size_t i = 1; i < t->symbol_count; i++)
-        if (!try_pair(t, word, (int32_t)i - 1, (int32_t)i)) return false;
-    while (t->heap_count) {
-        pair p = pop_pair(t);
-        symbol *a = &t->symbols[p.left], *b = &t->symbols[p.right];
-        if (a->size == 0 || b->size == 0 || a->size + b->size != p.size) continue;
-        a->size = p.size;
-        a->piece = p.result;
-        a->after = b->after;
-        b->size = 0;
-        if (a->after >= 0) t->symbols[a->after].before = (int32_t)p.left;
-        if (!try_pair(t, word, a->before, (int32_t)p.left) || !try_pair(t, word, (int32_t)p.left, a->after))
-            return false;
-    }
-    return true;
-}
-
-static bool add_symbol(guest_tokenizer *t, size_t start, size_t size, uint32_t piece)
-{
-    size_t i = t->symbol_count;
-    if (!BASE_GROW(t->symbols, t->symbol_room, i + 1)) return false;
-    t->symbols[i] = (symbol){(int32_t)i - 1, -1, (uint32_t)start, (uint32_t)size, piece};
-    if (i) t->symbols[i - 1].after = (int32_t)i;
-    t->symbol_count++;
-    return true;
-}
-
-/* A symbol that is no token goes out byte by byte; SPM falls back on the unknown token, BPE on nothing. */
-static bool put_bytes(guest_tokenizer *t, const uint8_t *text, size_t size)
+bool token_put_bytes(guest_tokenizer *t, const uint8_t *text, size_t size)
 {
     const base_vocab *v = t->vocab;
-    for (size_t i = 0; v->kind == VOCAB_SPM && i < size; i++)
-        if (v->bytes[text[i]] == VOCAB_ABSENT) return v->unk == VOCAB_ABSENT || put_token(t->out, v->unk);
+    bool bytes = v->kind == VOCAB_SPM || v->flags & VOCAB_BYTE_FALLBACK || (v->kind == VOCAB_BPE && !(v->flags & VOCAB_RAW));
+    for (size_t i = 0; bytes && i < size; i++)
+        bytes = v->bytes[text[i]] < v->count || (v->kind == VOCAB_BPE && v->unk == VOCAB_ABSENT);
+    if (!bytes) return v->unk == VOCAB_ABSENT || token_put(t, v->unk);
     for (size_t i = 0; i < size; i++)
         if (v->bytes[text[i]] < v->count && !put_token(t->out, v->bytes[text[i]])) return false;
     return true;
 }
 
-static bool put_symbols(guest_tokenizer *t, const uint8_t *word)
+/* ---- words ---- */
+
+static bool make_word(guest_tokenizer *t, base_span word)
 {
-    for (int32_t i = t->symbol_count ? 0 : -1; i >= 0; i = t->symbols[i].after) {
-        const symbol *s = &t->symbols[i];
-        bool ok = s->piece < t->vocab->count ? put_token(t->out, s->piece) : put_bytes(t, word + s->start, s->size);
-        if (!ok) return false;
+    switch (t->vocab->kind) {
+    case VOCAB_SPM: return token_merge_marked(t, word);
+    case VOCAB_BPE: return t->vocab->flags & VOCAB_RAW ? token_merge_marked(t, word) : token_merge_bytes(t, word);
+    case VOCAB_UNIGRAM: return token_unigram_word(t, word);
+    default: return token_piece_word(t, word);
     }
+}
+
+static bool put_word(guest_tokenizer *t, base_span word)
+{
+    t->work++;
+    if (!t->memos || word.size > TOKEN_MEMO_TEXT) return make_word(t, word);
+    token_memo *m = &t->memos[base_vocab_hash(word.data, word.size) % TOKEN_MEMOS];
+    if (m->size == word.size && memcmp(m->text, word.data, word.size) == 0) {
+        for (unsigned i = 0; i < m->count; i++)
+            if (!token_put(t, m->ids[i])) return false;
+        return true;
+    }
+    size_t before = t->out->count;
+    t->fused = false;
+    if (!make_word(t, word)) return false;
+    size_t count = t->out->count - before;
+    if (count > TOKEN_MEMO_IDS || t->fused) return true;
+    *m = (token_memo){.count = (uint8_t)count, .size = (uint8_t)word.size};
+    memcpy(m->text, word.data, word.size);
+    if (count) memcpy(m->ids, t->out->ids + before, count * sizeof *m->ids);
     return true;
-}
-
-static bool tokenize_word(void *context, base_span word)
-{
-    guest_tokenizer *t = context;
-    const base_vocab *v = t->vocab;
-    if (v->flags & VOCAB_IGNORE_MERGES) {
-        uint32_t whole = base_vocab_find(v, word.data, word.size);
-        if (whole < v->count) return put_token(t->out, whole);
-    }
-    t->symbol_count = 0;
-    for (size_t i = 0; i < word.size; i++)
-        if (!add_symbol(t, i, 1, v->bytes[word.data[i]])) return false;
-    return merge_symbols(t, word.data) && put_symbols(t, word.data);
-}
-
-static bool tokenize_marked(guest_tokenizer *t, const uint8_t *text, size_t size)
-{
-    t->symbol_count = 0;
-    for (size_t at = 0, n; at < size; at += n) {
-        uint32_t c;
-        n = base_utf8_decode(text + at, size - at, &c);
-        if (n == 0) n = 1;
-        if (!add_symbol(t, at, n, base_vocab_find(t->vocab, text + at, n))) return false;
-    }
-    return merge_symbols(t, text) && put_symbols(t, text);
 }
 
 static bool is_mark(const uint8_t *text, size_t size)
 {
-    return size >= 3 && memcmp(text, SPACE_MARK, 3) == 0;
+    return size >= 3 && text[0] == 0xe2 && memcmp(text, SPACE_MARK, 3) == 0;
 }
 
-/* Where the word that begins the text ends: before the first space that follows something else. */
-static size_t word_size(const uint8_t *text, size_t size)
-{
-    size_t at = 0;
-    while (is_mark(text + at, size - at))
-        at += 3;
-    while (at < size && !is_mark(text + at, size - at))
-        at++;
-    return at;
-}
-
-static bool tokenize_spm(guest_tokenizer *t, base_span text, bool space_first)
-{
-    base_buffer marked = {0};
-    if (space_first) base_put_text(&marked, SPACE_MARK);
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] == ' ')
-            base_put_text(&marked, SPACE_MARK);
-        else
-            base_put_u8(&marked, text.data[i]);
-    }
-    bool ok = !marked.failed && marked.size <= INT32_MAX, apart = t->vocab->flags & VOCAB_WORDS_APART;
-    for (size_t at = 0, n; ok && at < marked.size; at += n) {
-        n = apart ? word_size(marked.data + at, marked.size - at) : marked.size;
-        ok = tokenize_marked(t, marked.data + at, n);
-    }
-    base_buffer_fini(&marked);
-    return ok;
-}
-
-/* ---- special tokens in the text: longest first, wherever they stand ---- */
-
-static bool add_fragment(guest_tokenizer *t, size_t start, size_t end, uint32_t token)
-{
-    if (start == end) return true;
-    if (!BASE_GROW(t->other, t->other_room, t->other_count + 1)) return false;
-    t->other[t->other_count++] = (fragment){start, end, token};
-    return true;
-}
-
-static bool is_wanted(const base_vocab *v, uint32_t token, unsigned flags)
-{
-    return v->types[token] == VOCAB_USER_DEFINED || (flags & GUEST_TOKENIZE_SPECIAL);
-}
-
-/* Specials of one length, sorted by bytes. */
-typedef struct group {
-    const uint32_t *ids;
-    uint32_t count;
-    size_t size;
-    unsigned flags;
-    bool first[256]; /* bytes that one of them begins with */
-} group;
-
-static uint32_t find_special(const base_vocab *v, const group *g, const uint8_t *text)
-{
-    uint32_t low = 0, high = g->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (memcmp(base_vocab_text(v, g->ids[middle]).data, text, g->size) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < g->count && memcmp(base_vocab_text(v, g->ids[low]).data, text, g->size) == 0; low++)
-        if (is_wanted(v, g->ids[low], g->flags)) return g->ids[low];
-    return VOCAB_ABSENT;
-}
-
-static bool cut_out(guest_tokenizer *t, const group *g, base_span text)
-{
-    t->other_count = 0;
-    for (size_t i = 0; i < t->fragment_count; i++) {
-        fragment f = t->fragments[i];
-        size_t from = f.start;
-        for (size_t at = f.start; f.token == VOCAB_ABSENT && f.end - at >= g->size && at < f.end;) {
-            uint32_t id = g->first[text.data[at]] ? find_special(t->vocab, g, text.data + at) : VOCAB_ABSENT;
-            if (id == VOCAB_ABSENT) {
-                at++;
-                continue;
-            }
-            if (!add_fragment(t, from, at, VOCAB_ABSENT) || !add_fragment(t, at, at + g->size, id)) return false;
-            from = at += g->size;
-        }
-        if (!add_fragment(t, from, f.end, f.token)) return false;
-    }
-    fragment *swap = t->fragments;
-    size_t room = t->fragment_room;
-    t->fragments = t->other;
-    t->fragment_room = t->other_room;
-    t->fragment_count = t->other_count;
-    t->other = swap;
-    t->other_room = room;
-    return true;
-}
-
-static bool partition(guest_tokenizer *t, base_span text, unsigned flags)
+/* Where the word that begins the text ends: before the first space that no piece reaches over. */
+static size_t word_size(const guest_tokenizer *t, base_span text)
 {
     const base_vocab *v = t->vocab;
-    t->other_count = 0;
-    if (!BASE_GROW(t->fragments, t->fragment_room, 1)) return false;
-    t->fragments[0] = (fragment){0, text.size, VOCAB_ABSENT};
-    t->fragment_count = text.size ? 1 : 0;
-    for (uint32_t i = 0; i < v->special_count;) {
-        group g = {.ids = v->specials + i, .size = base_vocab_text(v, v->specials[i]).size, .flags = flags};
-        bool any = false;
-        for (; i < v->special_count && base_vocab_text(v, v->specials[i]).size == g.size; i++, g.count++) {
-            if (!is_wanted(v, v->specials[i], flags)) continue;
-            any = g.first[base_vocab_text(v, v->specials[i]).data[0]] = true;
-        }
-        if (any && g.size <= text.size && !cut_out(t, &g, text)) return false;
+    for (size_t at = 1; at < text.size; at++) {
+        if (text.data[at] != 0xe2 || !is_mark(text.data + at, text.size - at)) continue;
+        uint8_t before = text.data[at - 1];
+        if (v->flags & VOCAB_CUT_SPACES || !(v->joins[before / 32] >> before % 32 & 1)) return at;
+    }
+    return text.size;
+}
+
+static bool put_marked(void *context, base_span text)
+{
+    guest_tokenizer *t = context;
+    t->work += text.size;
+    for (size_t n; text.size; text = (base_span){text.data + n, text.size - n}) {
+        n = word_size(t, text);
+        if (!put_word(t, (base_span){text.data, n})) return false;
     }
     return true;
+}
+
+static bool put_split(void *context, base_span word)
+{
+    return put_word(context, word);
+}
+
+/* ---- texts between special tokens ---- */
+
+static bool begins_with_space(base_span text)
+{
+    return text.size && (text.data[0] == ' ' || is_mark(text.data, text.size));
+}
+
+/* Spaces written as U+2581, and one added where the vocabulary wants it. */
+static base_span mark_spaces(guest_tokenizer *t, base_span text, bool space)
+{
+    base_buffer *b = &t->marked;
+    b->size = 0;
+    bool after = t->vocab->flags & VOCAB_SPACE_SUFFIX;
+    if (t->vocab->flags & VOCAB_SPACE_UNLESS && begins_with_space(text)) space = false;
+    if (space && !after) base_put_text(b, SPACE_MARK);
+    for (size_t at = 0; at < text.size;) {
+        const uint8_t *found = memchr(text.data + at, ' ', text.size - at);
+        size_t end = found ? (size_t)(found - text.data) : text.size;
+        base_put(b, text.data + at, end - at);
+        if (found) base_put_text(b, SPACE_MARK);
+        at = end + (found != NULL);
+    }
+    if (space && after) base_put_text(b, SPACE_MARK);
+    return (base_span){b->data, b->size};
+}
+
+/* SentencePiece's own normalizer: its map, then spaces trimmed, marked and one added. */
+static base_span map_text(guest_tokenizer *t, base_span text, bool space)
+{
+    base_buffer *b = &t->marked;
+    uint32_t flags = t->vocab->flags;
+    bool trim = flags & VOCAB_TRIM_SPACES, in_word = false, any = false;
+    if (flags & VOCAB_SPACE_UNLESS && begins_with_space(text)) space = false;
+    b->size = 0;
+    for (size_t at = 0, n; at < text.size; at += n) {
+        base_span part = guest_map_prefix(t->vocab, (base_span){text.data + at, text.size - at}, &n);
+        t->work += n;
+        for (size_t i = 0; i < part.size; i++) {
+            bool is_space = part.data[i] == ' ';
+            if (is_space && !trim) base_put_text(b, SPACE_MARK);
+            if (!is_space && !in_word && (trim ? any || space : space && !any) && !(flags & VOCAB_SPACE_SUFFIX && !any))
+                base_put_text(b, SPACE_MARK);
+            if (!is_space) base_put_u8(b, part.data[i]);
+            any |= !is_space;
+            in_word = !is_space;
+        }
+    }
+    if (space && flags & VOCAB_SPACE_SUFFIX) base_put_text(b, SPACE_MARK);
+    return (base_span){b->data, b->size};
+}
+
+/* BERT's words: between white space, and each punctuation mark by itself. */
+static bool put_words(guest_tokenizer *t, base_span text)
+{
+    size_t start = 0;
+    for (size_t at = 0, n; at < text.size; at += n) {
+        uint32_t c;
+        n = base_utf8_decode(text.data + at, text.size - at, &c);
+        if (n == 0) c = 0xfffd, n = 1;
+        uint32_t bits = guest_unicode_bits(c);
+        bool sign = bits & GUEST_BITS_P || (c < 0x7f && bits & GUEST_BITS_S);
+        t->work++;
+        if (!sign && !(bits & GUEST_BITS_SPACE)) continue;
+        if (at > start && !put_word(t, (base_span){text.data + start, at - start})) return false;
+        if (sign && !put_word(t, (base_span){text.data + at, n})) return false;
+        start = at + n;
+    }
+    return start == text.size || put_word(t, (base_span){text.data + start, text.size - start});
+}
+
+static bool put_text(guest_tokenizer *t, base_span text, bool at_start)
+{
+    const base_vocab *v = t->vocab;
+    bool space = v->flags & VOCAB_ADD_SPACE && (at_start || !(v->flags & VOCAB_SPACE_ONCE));
+    t->fragment_start = t->out->count;
+    if (v->normalizer) {
+        t->normal.size = 0;
+        if (!guest_normalize(&t->normal, text, v->normalizer)) return false;
+        text = (base_span){t->normal.data, t->normal.size};
+        t->work += text.size;
+    }
+    if (text.size > INT32_MAX / 4 || !text.size) return !text.size;
+    if (v->kind == VOCAB_WORDS) return put_words(t, text);
+    if (v->kind == VOCAB_GREEDY) return token_greedy_text(t, text);
+    if (v->kind == VOCAB_BPE && !(v->flags & VOCAB_RAW)) return guest_split_run(t->split, text, put_split, t);
+    text = v->kind == VOCAB_UNIGRAM ? map_text(t, text, space) : mark_spaces(t, text, space);
+    if (t->marked.failed || text.size > INT32_MAX) return false;
+    return v->kind == VOCAB_BPE ? guest_split_run(t->split, text, put_marked, t) : put_marked(t, text);
 }
 
 /* ---- the tokenizer ---- */
 
+/* Unigram: a character that no token covers costs as much as the least likely token and 10 more. */
+static double unknown_score(const base_vocab *v)
+{
+    float least = 0;
+    bool any = false;
+    for (uint32_t i = 0; v->scores && i < v->count; i++) {
+        if (v->types[i] != VOCAB_NORMAL) continue;
+        least = !any || v->scores[i] < least ? v->scores[i] : least;
+        any = true;
+    }
+    return (double)(least - 10.0f);
+}
+
 wisp_status guest_tokenizer_new(guest_tokenizer **tokenizer, const base_vocab *vocab, wisp_report *report)
 {
     guest_tokenizer *t = base_calloc(1, sizeof *t);
-    if (t) t->vocab = vocab;
+    if (t) {
+        t->vocab = vocab;
+        t->unknown_score = vocab->kind == VOCAB_UNIGRAM ? unknown_score(vocab) : 0;
+    }
     if (t && vocab->kind == VOCAB_BPE) t->split = guest_split_new(vocab->pre);
-    if (!t || (vocab->kind == VOCAB_BPE && !t->split)) {
-        base_free(t);
+    if (!t || (vocab->kind == VOCAB_BPE && !t->split) || !token_prepare_specials(t)) {
+        guest_tokenizer_free(t);
         return base_fail(report, WISP_E_MEMORY, "tokenizer: out of memory");
     }
     *tokenizer = t;
@@ -327,29 +238,26 @@ void guest_tokenizer_free(guest_tokenizer *t)
     guest_split_free(t->split);
     base_free(t->symbols);
     base_free(t->heap);
+    base_free(t->paths);
+    base_free(t->groups);
     base_free(t->fragments);
     base_free(t->other);
+    base_free(t->memos);
+    base_buffer_fini(&t->normal);
+    base_buffer_fini(&t->marked);
     base_free(t);
 }
 
 static bool tokenize_all(guest_tokenizer *t, base_span text, unsigned flags)
 {
     const base_vocab *v = t->vocab;
-    bool add = flags & GUEST_TOKENIZE_ADD, after_special = true;
+    bool add = flags & GUEST_TOKENIZE_ADD;
     if (add && (v->flags & VOCAB_ADD_BOS) && v->bos != VOCAB_ABSENT && !put_token(t->out, v->bos)) return false;
-    if (!partition(t, text, flags)) return false;
+    if (!token_partition(t, text, flags)) return false;
     for (size_t i = 0; i < t->fragment_count; i++) {
-        fragment f = t->fragments[i];
+        token_fragment f = t->fragments[i];
         base_span part = {text.data + f.start, f.end - f.start};
-        bool ok;
-        if (f.token != VOCAB_ABSENT)
-            ok = put_token(t->out, f.token);
-        else if (v->kind == VOCAB_SPM)
-            ok = tokenize_spm(t, part, after_special && (v->flags & VOCAB_ADD_SPACE));
-        else
-            ok = guest_split_run(t->split, part, tokenize_word, t);
-        if (!ok) return false;
-        after_special = f.token != VOCAB_ABSENT;
+        if (!(f.token != VOCAB_ABSENT ? put_token(t->out, f.token) : put_text(t, part, i == 0))) return false;
     }
     return !(add && (v->flags & VOCAB_ADD_EOS) && v->eos != VOCAB_ABSENT) || put_token(t->out, v->eos);
 }
@@ -357,89 +265,14 @@ static bool tokenize_all(guest_tokenizer *t, base_span text, unsigned flags)
 wisp_status guest_tokenize(guest_tokenizer *t, base_span text, unsigned flags, guest_tokens *out, wisp_report *report)
 {
     if (text.size > INT32_MAX / 4) return base_fail(report, WISP_E_LIMIT, "tokenizer: the text is too long");
+    if (text.size >= MEMO_FROM && !t->memos) t->memos = base_calloc(TOKEN_MEMOS, sizeof *t->memos); /* or without */
     t->out = out;
     bool ok = tokenize_all(t, text, flags);
     t->out = NULL;
     return ok ? WISP_OK : base_fail(report, WISP_E_MEMORY, "tokenizer: out of memory");
 }
 
-/* ---- back to text ---- */
-
-/* Can these bytes still become a UTF-8 sequence (RFC 3629)? 0 < size < 4. */
-static bool can_continue(const uint8_t *p, size_t size)
+uint64_t guest_tokenize_work(const guest_tokenizer *t)
 {
-    uint8_t lead = p[0];
-    size_t whole = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (lead < 0xc2 || lead > 0xf4 || size >= whole) return false;
-    if (size == 1) return true;
-    uint8_t low = lead == 0xe0   ? 0xa0
-                  : lead == 0xf0 ? 0x90
-                                 : 0x80,
-            high = lead == 0xed   ? 0x9f
-                   : lead == 0xf4 ? 0x8f
-                                  : 0xbf;
-    return p[1] >= low && p[1] <= high && (size < 3 || (p[2] & 0xc0) == 0x80);
-}
-
-static void put_byte(guest_detokenizer *d, uint8_t byte, base_buffer *out)
-{
-    uint32_t c;
-    for (;;) {
-        d->waiting[d->waiting_size++] = byte;
-        if (base_utf8_decode(d->waiting, d->waiting_size, &c)) {
-            base_put(out, d->waiting, d->waiting_size);
-            d->waiting_size = 0;
-            return;
-        }
-        if (can_continue(d->waiting, d->waiting_size)) return;
-        base_put_text(out, "\ufffd");
-        bool again = d->waiting_size > 1; /* the byte ended a broken sequence: it may begin the next one */
-        d->waiting_size = 0;
-        if (!again) return;
-    }
-}
-
-static int byte_of(base_span name)
-{
-    int value = 0;
-    if (name.size != 6) return -1;
-    for (int i = 3; i < 5; i++) {
-        uint8_t c = name.data[i];
-        int digit = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                           : -1;
-        if (digit < 0) return -1;
-        value = value * 16 + digit;
-    }
-    return value;
-}
-
-void guest_detokenize(guest_detokenizer *d, uint32_t token, base_buffer *out)
-{
-    const base_vocab *v = d->vocab;
-    if (token >= v->count || v->types[token] == VOCAB_CONTROL || v->types[token] == VOCAB_UNKNOWN) return;
-    base_span text = base_vocab_text(v, token);
-    bool drop_space = d->at_start && v->kind == VOCAB_SPM && (v->flags & VOCAB_ADD_SPACE);
-    d->at_start = false;
-    if (v->types[token] == VOCAB_BYTE && v->kind == VOCAB_SPM) {
-        int byte = byte_of(text);
-        if (byte >= 0) put_byte(d, (uint8_t)byte, out);
-        return;
-    }
-    bool marks = v->kind == VOCAB_SPM && v->types[token] != VOCAB_USER_DEFINED;
-    for (size_t i = 0; i < text.size;) {
-        if (marks && text.size - i >= 3 && memcmp(text.data + i, SPACE_MARK, 3) == 0) {
-            if (!(drop_space && i == 0)) put_byte(d, ' ', out);
-            i += 3;
-        } else {
-            put_byte(d, text.data[i++], out);
-        }
-    }
-}
-
-void guest_detokenize_end(guest_detokenizer *d, base_buffer *out)
-{
-    if (d->waiting_size) base_put_text(out, "\ufffd");
-    d->waiting_size = 0;
+    return t->work + (t->split ? guest_split_work(t->split) : 0);
 }

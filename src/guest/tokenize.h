@@ -27,6 +27,9 @@ void guest_tokenizer_free(guest_tokenizer *tokenizer);
 wisp_status guest_tokenize(guest_tokenizer *t, base_span text, unsigned flags, guest_tokens *out,
                            wisp_report *report) WISP_MUST_USE;
 
+/* Steps taken so far: what a text costs, apart from the machine. */
+uint64_t guest_tokenize_work(const guest_tokenizer *t);
+
 /* Tokens to valid UTF-8, one by one: bytes wait until their character is complete, and become U+FFFD once it cannot be
  * any more. Control tokens are nothing. */
 typedef struct guest_detokenizer {
@@ -38,5 +41,7 @@ typedef struct guest_detokenizer {
 
 void guest_detokenize(guest_detokenizer *d, uint32_t token, base_buffer *out);
 void guest_detokenize_end(guest_detokenizer *d, base_buffer *out);
+/* Appends one token's own bytes, special or not; they need not be UTF-8. */
+void guest_token_piece(const base_vocab *v, uint32_t token, base_buffer *out);
 
 #endif

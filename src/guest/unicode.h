@@ -1,6 +1,8 @@
-/* What the pre-tokenizers need of Unicode: general categories and white space. */
+/* What the tokenizers need of Unicode. */
 #ifndef GUEST_UNICODE_H
 #define GUEST_UNICODE_H
+#include "base/bytes.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 /* In the order of tools/make-unicode.py. */
@@ -37,9 +39,6 @@ enum {
     GUEST_ZS, /* separators */
 };
 
-/* code point << 8 | category, where each run of one category begins; ascending, the first is 0 (generated). */
-extern const uint32_t guest_unicode_count, guest_unicode_starts[];
-
 /* A set of categories as bits 0 to 29; two more say whether it is white space (the property White_Space). */
 #define GUEST_BITS_L (31u << GUEST_LL)
 #define GUEST_BITS_M (7u << GUEST_MC)
@@ -49,6 +48,36 @@ extern const uint32_t guest_unicode_count, guest_unicode_starts[];
 #define GUEST_BITS_SPACE (1u << 30)
 #define GUEST_BITS_NOT_SPACE (1u << 31)
 
-uint32_t guest_unicode_bits(uint32_t code_point);
+#define GUEST_BITS_Z (7u << GUEST_ZL)
+
+/* Made by tools/make-unicode.py. Categories in two stages: blocks of 256 code points, equal ones once. */
+extern const uint8_t guest_unicode_index[0x110000 / 256], guest_unicode_categories[];
+typedef struct guest_code_pair {
+    uint32_t from, to;
+} guest_code_pair;
+typedef struct guest_composition {
+    uint32_t first, second, result;
+} guest_composition;
+extern const uint32_t guest_lower_count, guest_class_count, guest_decomposition_count, guest_composition_count;
+extern const guest_code_pair guest_lower_cases[];
+extern const uint32_t guest_combining_classes[];   /* code point << 8 | class */
+extern const uint32_t guest_decomposition_keys[];  /* code point << 1 | compatible */
+extern const uint16_t guest_decomposition_offsets[];
+extern const uint8_t guest_decomposition_texts[]; /* UTF-8, in full */
+extern const guest_composition guest_compositions[];
+
+/* The set that holds a code point's category and whether it is white space. */
+static inline uint32_t guest_unicode_bits(uint32_t c)
+{
+    if (c > 0x10ffff) return 1u << GUEST_CN | GUEST_BITS_NOT_SPACE;
+    uint32_t bits = 1u << guest_unicode_categories[(uint32_t)guest_unicode_index[c >> 8] << 8 | (c & 255)];
+    bool space = (bits & GUEST_BITS_Z) || (c >= 9 && c <= 13) || c == 0x85;
+    return bits | (space ? GUEST_BITS_SPACE : GUEST_BITS_NOT_SPACE);
+}
+uint32_t guest_unicode_lower(uint32_t code_point);  /* simple mapping */
+uint8_t guest_combining_class(uint32_t code_point);
+/* The full decomposition as UTF-8, {NULL, 0}: itself. Hangul has none here. */
+base_span guest_decomposition(uint32_t code_point, bool compatible);
+uint32_t guest_compose(uint32_t first, uint32_t second); /* 0: they do not compose; Hangul does */
 
 #endif
