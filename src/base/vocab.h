@@ -3,10 +3,10 @@
  * index once, in base_vocab_open.
  *
  *   0    "WISPVOCB", then u32: version = 2, kind, pre, flags, normalizer, count, piece count, bos, eos, unk, eot,
- *        special count, end count, merge count, token slots, merge slots, trie nodes, map words, map bytes, word max, text bytes
- *   92   u32 offsets[pieces + 1], f32 scores[SPM, Unigram: count], u32 bytes[256], u32 joins[8], u32 specials[],
- *        u32 ends[], merges[] (3 u32 each), u32 token slots[], u32 merge slots[], u32 trie first[nodes + 1],
- *        u32 trie tokens[nodes], u32 map[], u8 types[count], u8 trie labels[nodes], u8 map texts[], u8 text[]
+ *        special count, end count, merge count, token slots, merge slots, trie nodes, map words, map bytes, word max,
+ * text bytes 92   u32 offsets[pieces + 1], f32 scores[SPM, Unigram: count], u32 bytes[256], u32 joins[8], u32
+ * specials[], u32 ends[], merges[] (3 u32 each), u32 token slots[], u32 merge slots[], u32 trie first[nodes + 1], u32
+ * trie tokens[nodes], u32 map[], u8 types[count], u8 trie labels[nodes], u8 map texts[], u8 text[]
  */
 #ifndef BASE_VOCAB_H
 #define BASE_VOCAB_H
@@ -33,12 +33,12 @@ enum {
 };
 /* What is done to a text before anything else, in this order. */
 enum {
-    VOCAB_CLEAN = 1,    /* BERT: control characters go, white space becomes a space */
-    VOCAB_CJK = 2,      /* BERT: spaces around CJK ideographs */
+    VOCAB_CLEAN = 1, /* BERT: control characters go, white space becomes a space */
+    VOCAB_CJK = 2,   /* BERT: spaces around CJK ideographs */
     VOCAB_DECOMPOSE = 4 /* NFD */,
-    VOCAB_COMPOSE = 8,           /* then NFC */
-    VOCAB_COMPATIBLE = 16,       /* the compatibility forms of both: NFKD, NFKC */
-    VOCAB_STRIP_ACCENTS = 32,    /* nonspacing marks go (after NFD) */
+    VOCAB_COMPOSE = 8,        /* then NFC */
+    VOCAB_COMPATIBLE = 16,    /* the compatibility forms of both: NFKD, NFKC */
+    VOCAB_STRIP_ACCENTS = 32, /* nonspacing marks go (after NFD) */
     VOCAB_LOWERCASE = 64,
     VOCAB_NORMALIZER_BITS = 127
 };
@@ -142,8 +142,8 @@ typedef struct base_vocab {
     const float *scores;   /* SPM, Unigram: count; else NULL */
     const uint8_t *types;  /* count; VOCAB_NORMAL ... */
     const uint32_t *bytes; /* 256: the piece of a single byte, or VOCAB_ABSENT */
-    const uint32_t *joins; /* 256 bits: bytes that stand before U+2581 inside a piece. After any other byte a text may be
-                              cut before U+2581: no piece reaches across */
+    const uint32_t *joins; /* 256 bits: bytes that stand before U+2581 inside a piece. After any other byte a text may
+                              be cut before U+2581: no piece reaches across */
     uint32_t special_count, end_count;
     const uint32_t *specials; /* tokens that are recognized in text as a whole; longest first, then by bytes */
     const uint32_t *ends;     /* tokens that end a generation */

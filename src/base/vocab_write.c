@@ -105,28 +105,17 @@ static const struct {
 
 /* Control tokens that end a turn, whatever the metadata call them. */
 static const char *const end_names[] = {
-    "<|eot_id|>",
-    "<|im_end|>",
-    "<|end|>",
-    "<end_of_turn>",
-    "<|endoftext|>",
-    "<|end_of_text|>",
-    "<|eom_id|>",
-    "<|eot|>",
-    "<EOT>",
-    "_<EOT>",
-    "< EOT >",
-    "[EOT]",
-    "[EOS]",
-    "<|return|>",
-    "<|call|>",
-    "<|calls|>",
-    "<|flush|>",
-    "<end_of_utterance>",
-    "<turn|>",
-    "<|tool_response>",
-    "[e~[",
-    "<\uff5cend\u2581of\u2581sentence\uff5c>",
+    "<|eot_id|>",    "<|im_end|>",
+    "<|end|>",       "<end_of_turn>",
+    "<|endoftext|>", "<|end_of_text|>",
+    "<|eom_id|>",    "<|eot|>",
+    "<EOT>",         "_<EOT>",
+    "< EOT >",       "[EOT]",
+    "[EOS]",         "<|return|>",
+    "<|call|>",      "<|calls|>",
+    "<|flush|>",     "<end_of_utterance>",
+    "<turn|>",       "<|tool_response>",
+    "[e~[",          "<\uff5cend\u2581of\u2581sentence\uff5c>",
 };
 
 static bool is_text(base_span s, const char *text)
@@ -285,7 +274,10 @@ static bool is_byte_bpe(const writer *w)
 
 static int hex_digit(uint8_t c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* RWKV's files write bytes as \xHH, and tab, newline and return as \t, \n, \r. */
@@ -644,13 +636,12 @@ static void put_block(writer *w, base_buffer *out, uint32_t pre)
 {
     const base_vocab_source *s = w->source;
     bool bpe = s->kind == VOCAB_BPE, trie = base_vocab_has_trie(s->kind);
-    uint32_t head[VOCAB_HEAD_WORDS] = {VOCAB_VERSION, s->kind, pre, w->flags, s->normalizer, s->count, w->pieces,
-                                       /* -1, none, is VOCAB_ABSENT */
-                                       (uint32_t)s->bos, (uint32_t)s->eos, (uint32_t)s->unk, (uint32_t)s->eot,
-                                       (uint32_t)(w->specials.size / 4), (uint32_t)(w->ends.size / 4), w->merge_count,
-                                       trie ? 0 : w->mask + 1, bpe ? w->merge_mask + 1 : 0, w->nodes,
-                                       (uint32_t)(w->map.size / 4), (uint32_t)w->map_texts.size,
-                                       s->word_max, (uint32_t)w->text.size};
+    uint32_t head[VOCAB_HEAD_WORDS] = {
+        VOCAB_VERSION, s->kind, pre, w->flags, s->normalizer, s->count, w->pieces,
+        /* -1, none, is VOCAB_ABSENT */
+        (uint32_t)s->bos, (uint32_t)s->eos, (uint32_t)s->unk, (uint32_t)s->eot, (uint32_t)(w->specials.size / 4),
+        (uint32_t)(w->ends.size / 4), w->merge_count, trie ? 0 : w->mask + 1, bpe ? w->merge_mask + 1 : 0, w->nodes,
+        (uint32_t)(w->map.size / 4), (uint32_t)w->map_texts.size, s->word_max, (uint32_t)w->text.size};
     base_put(out, VOCAB_MAGIC, sizeof VOCAB_MAGIC - 1);
     base_put(out, head, sizeof head);
     base_put(out, w->offsets.data, w->offsets.size);
@@ -727,9 +718,8 @@ wisp_status base_vocab_write(base_buffer *out, const base_vocab_source *source, 
     w->source = source;
     w->report = report;
     wisp_status status = write_all(w, out);
-    base_buffer *const buffers[] = {&w->offsets,  &w->text, &w->types,      &w->merges,
-                                    &w->specials, &w->ends, &w->trie_first, &w->trie_tokens,
-                                    &w->trie_labels};
+    base_buffer *const buffers[] = {&w->offsets, &w->text,       &w->types,       &w->merges,     &w->specials,
+                                    &w->ends,    &w->trie_first, &w->trie_tokens, &w->trie_labels};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         base_buffer_fini(buffers[i]);
     base_free(w->slots);

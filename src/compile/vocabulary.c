@@ -91,8 +91,8 @@ typedef struct family {
     int64_t bos, eos, unk;
 } family;
 static const family families[] = {
-    {"llama", VOCAB_SPM, 1, 2, 0},           {"gpt2", VOCAB_BPE, -1, -1, -1},  {"gemma4", VOCAB_BPE, -1, -1, -1},
-    {"bert", VOCAB_WORDS, 101, 102, 100},    {"t5", VOCAB_UNIGRAM, -1, 1, 2},  {"rwkv", VOCAB_GREEDY, -1, -1, -1},
+    {"llama", VOCAB_SPM, 1, 2, 0},        {"gpt2", VOCAB_BPE, -1, -1, -1}, {"gemma4", VOCAB_BPE, -1, -1, -1},
+    {"bert", VOCAB_WORDS, 101, 102, 100}, {"t5", VOCAB_UNIGRAM, -1, 1, 2}, {"rwkv", VOCAB_GREEDY, -1, -1, -1},
 };
 
 static bool is_text(base_span s, const char *text)
@@ -164,8 +164,8 @@ static wisp_status read_normalizer(const compile_gguf *g, base_vocab_source *s, 
     BASE_TRY(compile_gguf_bool(g, "tokenizer.ggml.normalizer.lowercase", &lower, report));
     strip = lower;
     BASE_TRY(compile_gguf_bool(g, "tokenizer.ggml.normalizer.strip_accents", &strip, report));
-    s->normalizer = VOCAB_CLEAN | VOCAB_CJK | (lower ? VOCAB_LOWERCASE : 0) |
-                    (strip ? VOCAB_DECOMPOSE | VOCAB_STRIP_ACCENTS : 0);
+    s->normalizer =
+        VOCAB_CLEAN | VOCAB_CJK | (lower ? VOCAB_LOWERCASE : 0) | (strip ? VOCAB_DECOMPOSE | VOCAB_STRIP_ACCENTS : 0);
     return WISP_OK;
 }
 
@@ -175,15 +175,16 @@ static bool names(base_span text, const char *word)
     size_t n = strlen(word);
     for (size_t at = 0; at + n <= text.size; at++) {
         size_t i = 0;
-        while (i < n && (text.data[at + i] | (text.data[at + i] >= 'A' && text.data[at + i] <= 'Z' ? 32 : 0)) == word[i])
+        while (i < n &&
+               (text.data[at + i] | (text.data[at + i] >= 'A' && text.data[at + i] <= 'Z' ? 32 : 0)) == word[i])
             i++;
         if (i == n) return true;
     }
     return false;
 }
 
-/* White space that special tokens swallow: GGUF does not say it, so the models whose tokenizers do it are known by name.
- * The encoders' mask takes the space before it, Phi-3's tokens what comes after them. */
+/* White space that special tokens swallow: GGUF does not say it, so the models whose tokenizers do it are known by
+ * name. The encoders' mask takes the space before it, Phi-3's tokens what comes after them. */
 static wisp_status read_strip(const compile_gguf *g, base_vocab_source *s, tables *t, wisp_report *report)
 {
     base_span name = {NULL, 0}, family = {NULL, 0};

@@ -84,7 +84,8 @@ static void for_each_byte(guest_detokenizer *d, uint32_t token, base_buffer *out
         return;
     }
     bool marks = has_marks(v) && v->types[token] != VOCAB_USER_DEFINED && v->types[token] != VOCAB_CONTROL;
-    if (marks && begins_with_mark(text) && drops_space(d, text, d->at_start)) text = (base_span){text.data + 3, text.size - 3};
+    if (marks && begins_with_mark(text) && drops_space(d, text, d->at_start))
+        text = (base_span){text.data + 3, text.size - 3};
     for (size_t i = 0; i < text.size;) {
         bool mark = marks && begins_with_mark((base_span){text.data + i, text.size - i});
         put(d, mark ? ' ' : text.data[i], out);

@@ -79,8 +79,9 @@ static void compose(segment *s)
     size_t starter = SIZE_MAX, kept = 0;
     for (size_t i = 0; i < s->count; i++) {
         letter l = s->letters[i];
-        bool blocked = starter == SIZE_MAX ||
-                       (kept > starter + 1 && (s->letters[kept - 1].class == 0 || s->letters[kept - 1].class >= l.class));
+        bool blocked =
+            starter == SIZE_MAX ||
+            (kept > starter + 1 && (s->letters[kept - 1].class == 0 || s->letters[kept - 1].class >= l.class));
         uint32_t joined = blocked ? 0 : guest_compose(s->letters[starter].code, l.code);
         if (joined) {
             s->letters[starter].code = joined;

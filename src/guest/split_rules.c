@@ -21,7 +21,7 @@
 #define MARKED "[\\p{L}\\p{M}]"
 #define UPPER "[\\p{L}&&[^a-z]]"
 #define LOWER "[\\p{L}&&[^A-Z]]"
-#define CASED(upper, lower, suffix)                                                                                                  \
+#define CASED(upper, lower, suffix)                                                                                    \
     "[^\\r\\n\\p{L}\\p{N}]?" upper "*" lower "+" suffix "|[^\\r\\n\\p{L}\\p{N}]?" upper "+" lower "*" suffix
 #define SIGNS "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" SPACES
 #define UPPER_REAL "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
@@ -61,7 +61,8 @@ static const char *const rules[VOCAB_PRE_COUNT][SPLIT_PASSES] = {
     [VOCAB_PRE_TEKKEN_CASED] = {CASED(UPPER_REAL, LOWER_REAL, "") "|\\p{N}" SIGNS},
     [VOCAB_PRE_GPT4O] = {CASED(UPPER, LOWER, "\\K?") "|\\p{N}{1,3}" SIGNS},
     [VOCAB_PRE_O200K] = {CASED(UPPER_REAL, LOWER_REAL, "\\K?") "|\\p{N}{1,3}" SIGNS},
-    [VOCAB_PRE_GRANITE_MULTI] = {CASED("[\\p{L}\\p{M}&&[^a-z]]", "[\\p{L}\\p{M}&&[^A-Z]]", "\\K?") "|\\p{N}{1,3}" SIGNS},
+    [VOCAB_PRE_GRANITE_MULTI] = {CASED("[\\p{L}\\p{M}&&[^a-z]]", "[\\p{L}\\p{M}&&[^A-Z]]",
+                                       "\\K?") "|\\p{N}{1,3}" SIGNS},
     [VOCAB_PRE_TINY_AYA] = {"\\3", CASED(MARKED, MARKED, "\\K?") "|\\p{N}{1,3}" SIGNS},
     [VOCAB_PRE_YOUTU] = {"[\uac00-\ud7a3\u3131-\u318e]+|"
                          "[\uff01\u2026\u201c\u201d\u2018\u2019\u2014\uff1a\uff1b\uff0c\u3001-\u303f\ufe30-\ufe4f]+|"
@@ -79,8 +80,7 @@ static const char *const rules[VOCAB_PRE_COUNT][SPLIT_PASSES] = {
     [VOCAB_PRE_JAIS2] = {"\\K|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
                          "\\s*[\\r\\n]+|\\s{512}(?!\\S)|\\s{256}(?!\\S)|\\s{128}(?!\\S)|\\s{64}(?!\\S)|"
                          "\\s{32}(?!\\S)|\\s{16}(?!\\S)|\\s{8}(?!\\S)|\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s"},
-    [VOCAB_PRE_SPARK] = {"\\p{N}{1,3}", HAN_KANA,
-                         CODE_WORDS "| ?[\\p{P}\\p{S}]+|[\\r\\n]|\\s+(?!\\S)|\\s+", "\\p{N}"},
+    [VOCAB_PRE_SPARK] = {"\\p{N}{1,3}", HAN_KANA, CODE_WORDS "| ?[\\p{P}\\p{S}]+|[\\r\\n]|\\s+(?!\\S)|\\s+", "\\p{N}"},
     [VOCAB_PRE_AFMOE] = {"\\3",
                          "[\u4e00-\u9fff\u3400-\u4dbf\u8c48-\ufaff\u3040-\u309f\u30a0-\u30ff\uff65-\uff9f\u2f00-\u2fdf"
                          "\u0e40-\u0e7f\u0e80-\u0eff\u1780-\u17ff\u1000-\u109f\uaa60-\uaa7f\ua9e0-\ua9ff\uac00-\ud7af"
@@ -115,10 +115,10 @@ static uint32_t read_escape(const char **at, uint32_t *c)
     static const struct {
         const char *text;
         uint32_t bits;
-    } named[] = {{"\\p{L}", GUEST_BITS_L},      {"\\p{M}", GUEST_BITS_M},      {"\\p{N}", GUEST_BITS_N},
-                 {"\\p{P}", GUEST_BITS_P},      {"\\p{S}", GUEST_BITS_S},      {"\\s", GUEST_BITS_SPACE},
-                 {"\\p{Lu}", 1u << GUEST_LU},   {"\\p{Ll}", 1u << GUEST_LL},   {"\\p{Lt}", 1u << GUEST_LT},
-                 {"\\p{Lm}", 1u << GUEST_LM},   {"\\p{Lo}", 1u << GUEST_LO}};
+    } named[] = {{"\\p{L}", GUEST_BITS_L},    {"\\p{M}", GUEST_BITS_M},    {"\\p{N}", GUEST_BITS_N},
+                 {"\\p{P}", GUEST_BITS_P},    {"\\p{S}", GUEST_BITS_S},    {"\\s", GUEST_BITS_SPACE},
+                 {"\\p{Lu}", 1u << GUEST_LU}, {"\\p{Ll}", 1u << GUEST_LL}, {"\\p{Lt}", 1u << GUEST_LT},
+                 {"\\p{Lm}", 1u << GUEST_LM}, {"\\p{Lo}", 1u << GUEST_LO}};
     for (size_t i = 0; i < sizeof named / sizeof *named; i++)
         if (skip(at, named[i].text)) return named[i].bits;
     bool escaped = skip(at, "\\");

@@ -5,13 +5,7 @@
 #include "guest/unicode.h"
 
 enum { SPLIT_PASSES = 6, SPLIT_ALTERNATIVES = 32, SPLIT_ITEMS = 64, SPLIT_RANGES = 160, SPLIT_MANY = UINT16_MAX };
-enum {
-    SPLIT_NEGATED = 1,
-    SPLIT_NOT_BEFORE = 2,
-    SPLIT_SHORT_FORMS = 4,
-    SPLIT_ANY_CASE = 8,
-    SPLIT_PHRASE = 16
-};
+enum { SPLIT_NEGATED = 1, SPLIT_NOT_BEFORE = 2, SPLIT_SHORT_FORMS = 4, SPLIT_ANY_CASE = 8, SPLIT_PHRASE = 16 };
 /* What a pass does: match alternatives, cut off the white space at the end, or cut numbers in threes. */
 enum { SPLIT_MATCH, SPLIT_TRAILING, SPLIT_THREES };
 
@@ -20,9 +14,9 @@ typedef struct split_range {
 } split_range;
 
 typedef struct split_item {
-    uint32_t bits;     /* GUEST_BITS_* */
-    split_range hole;  /* taken out again */
-    uint32_t ascii[4]; /* which ASCII characters the class has */
+    uint32_t bits;        /* GUEST_BITS_* */
+    split_range hole;     /* taken out again */
+    uint32_t ascii[4];    /* which ASCII characters the class has */
     uint16_t least, most; /* SPLIT_MANY: without end */
     uint8_t first_range, range_count;
     uint8_t flags;

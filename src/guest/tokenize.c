@@ -36,7 +36,8 @@ bool token_put(guest_tokenizer *t, uint32_t id)
 bool token_put_bytes(guest_tokenizer *t, const uint8_t *text, size_t size)
 {
     const base_vocab *v = t->vocab;
-    bool bytes = v->kind == VOCAB_SPM || v->flags & VOCAB_BYTE_FALLBACK || (v->kind == VOCAB_BPE && !(v->flags & VOCAB_RAW));
+    bool bytes =
+        v->kind == VOCAB_SPM || v->flags & VOCAB_BYTE_FALLBACK || (v->kind == VOCAB_BPE && !(v->flags & VOCAB_RAW));
     for (size_t i = 0; bytes && i < size; i++)
         bytes = v->bytes[text[i]] < v->count || (v->kind == VOCAB_BPE && v->unk == VOCAB_ABSENT);
     if (!bytes) return v->unk == VOCAB_ABSENT || token_put(t, v->unk);
@@ -50,10 +51,14 @@ bool token_put_bytes(guest_tokenizer *t, const uint8_t *text, size_t size)
 static bool make_word(guest_tokenizer *t, base_span word)
 {
     switch (t->vocab->kind) {
-    case VOCAB_SPM: return token_merge_marked(t, word);
-    case VOCAB_BPE: return t->vocab->flags & VOCAB_RAW ? token_merge_marked(t, word) : token_merge_bytes(t, word);
-    case VOCAB_UNIGRAM: return token_unigram_word(t, word);
-    default: return token_piece_word(t, word);
+    case VOCAB_SPM:
+        return token_merge_marked(t, word);
+    case VOCAB_BPE:
+        return t->vocab->flags & VOCAB_RAW ? token_merge_marked(t, word) : token_merge_bytes(t, word);
+    case VOCAB_UNIGRAM:
+        return token_unigram_word(t, word);
+    default:
+        return token_piece_word(t, word);
     }
 }
 

@@ -60,8 +60,8 @@ typedef struct guest_composition {
 } guest_composition;
 extern const uint32_t guest_lower_count, guest_class_count, guest_decomposition_count, guest_composition_count;
 extern const guest_code_pair guest_lower_cases[];
-extern const uint32_t guest_combining_classes[];   /* code point << 8 | class */
-extern const uint32_t guest_decomposition_keys[];  /* code point << 1 | compatible */
+extern const uint32_t guest_combining_classes[];  /* code point << 8 | class */
+extern const uint32_t guest_decomposition_keys[]; /* code point << 1 | compatible */
 extern const uint16_t guest_decomposition_offsets[];
 extern const uint8_t guest_decomposition_texts[]; /* UTF-8, in full */
 extern const guest_composition guest_compositions[];
@@ -74,7 +74,7 @@ static inline uint32_t guest_unicode_bits(uint32_t c)
     bool space = (bits & GUEST_BITS_Z) || (c >= 9 && c <= 13) || c == 0x85;
     return bits | (space ? GUEST_BITS_SPACE : GUEST_BITS_NOT_SPACE);
 }
-uint32_t guest_unicode_lower(uint32_t code_point);  /* simple mapping */
+uint32_t guest_unicode_lower(uint32_t code_point); /* simple mapping */
 uint8_t guest_combining_class(uint32_t code_point);
 /* The full decomposition as UTF-8, {NULL, 0}: itself. Hangul has none here. */
 base_span guest_decomposition(uint32_t code_point, bool compatible);
