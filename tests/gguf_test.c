@@ -303,9 +303,9 @@ static void keys_are_refused(void **state)
     refused(&file, "not a boolean");
 
     g = vocabulary_only();
-    fixture_text(&g, "tokenizer.ggml.model", "t5");
+    fixture_text(&g, "tokenizer.ggml.model", "plamo2");
     file = fixture_finish(&g);
-    refused(&file, "'t5' is not supported");
+    refused(&file, "'plamo2' is not supported");
 }
 
 static void alignments(void **state)
