@@ -390,6 +390,69 @@ static void exceptions(void **state)
     destroy(&m);
 }
 
+/* What a clause puts on the stack may be more than there ever is otherwise, and than the thrower has: throw_ref needs
+ * one slot for any number of values. The frame must have room for them. */
+static void caught_values_are_part_of_the_frame(void **state)
+{
+    (void)state;
+    machine m;
+    const text types =
+        TEXT(5, 0x60, 1, I32, 1, I32, 0x60, 8, I32, I32, I32, I32, I32, I32, I32, I32, 0, 0x60, 0, 8, I32, I32, I32,
+             I32, I32, I32, I32, I32, 0x60, 1, 0x69, 1, I32, 0x60, 0, 0);
+    const text bodies[] = {
+        /* 1: throws eight values */
+        TEXT(0, CONST, 1, CONST, 2, CONST, 3, CONST, 4, CONST, 5, CONST, 6, CONST, 7, CONST, 8, 0x08, 0, END),
+        /* 2: throws its argument, and catches it above seven operands: 1 + 7 + 8 slots */
+        TEXT(0, 0x02, 2, CONST, 0, CONST, 0, CONST, 0, CONST, 0, CONST, 0, CONST, 0, CONST, 0, 0x1f, 0x40, 1, 0, 0, 0,
+             GET, 0, 0x0a, END, 0x00, END, 0x1a, 0x1a, 0x1a, 0x1a, 0x1a, 0x1a, 0x1a, END),
+        /* 3: gives 2 what 1 throws; 1 slot below 2's */
+        TEXT(0, 0x02, 0x69, 0x1f, 0x40, 1, 3, 0, 0x10, 1, END, 0x00, END, 0x10, 2, END),
+    };
+    wasm_value r[1];
+    for (unsigned slots = 10; slots <= 17; slots++) {
+        wasm_limits limits = wasm_limits_defaults;
+        limits.stack_bytes = slots * sizeof(wasm_value);
+        make(&m, types, TEXT(3, 4, 3, 0), bodies, 3, &limits);
+        assert_int_equal(try_call(&m, "3", 0, 0, r), slots < 17 ? WISP_E_TRAP : WISP_OK);
+        if (slots == 17) assert_int_equal(r[0].u32, 1);
+        destroy(&m);
+    }
+}
+
+/* Two bytes are a call that takes and leaves a thousand values: translating it looks at the clock, too. */
+static void translation_is_interrupted(void **state)
+{
+    (void)state;
+    enum { VALUES = 1000, CALLS = 30000 };
+    machine m;
+    base_buffer types = {0}, body = {0};
+    base_put(&types, (const uint8_t[]){3, 0x60, 1, I32, 1, I32, 0x60, 1, I32, 0, 0x60}, 11);
+    for (int side = 0; side < 2; side++) {
+        base_put_leb_u32(&types, VALUES);
+        for (int n = 0; n < VALUES; n++)
+            base_put_u8(&types, I32);
+    }
+    base_put(&body, (const uint8_t[]){0, GET, 0, 0x04, 0x40}, 5);
+    for (int n = 0; n < VALUES; n++)
+        base_put(&body, (const uint8_t[]){CONST, 0}, 2);
+    for (int n = 0; n < CALLS; n++)
+        base_put(&body, (const uint8_t[]){0x10, 1}, 2);
+    for (int n = 0; n < VALUES; n++)
+        base_put_u8(&body, 0x1a);
+    base_put(&body, (const uint8_t[]){END, GET, 0, END}, 4);
+    const text bodies[] = {TEXT(0, 0x00, END), {body.data, body.size}};
+    wasm_limits limits = wasm_limits_defaults;
+    limits.time_ns = 1000000;
+    wasm_value r[1];
+    make(&m, (text){types.data, types.size}, TEXT(2, 2, 0), bodies, 2, &limits);
+    assert_int_equal(try_call(&m, "2", 0, 0, r), WISP_E_DEADLINE);
+    assert_int_equal(wasm_store_set_time(m.store, 0, &m.report), WISP_OK);
+    assert_int_equal(call(&m, "2", 0, 0), 0);
+    destroy(&m);
+    base_buffer_fini(&types);
+    base_buffer_fini(&body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -403,6 +466,8 @@ int main(void)
         cmocka_unit_test(wide_frames),
         cmocka_unit_test(tail_calls_without_end),
         cmocka_unit_test(exceptions),
+        cmocka_unit_test(caught_values_are_part_of_the_frame),
+        cmocka_unit_test(translation_is_interrupted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

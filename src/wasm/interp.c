@@ -148,6 +148,7 @@ bool wasm_find_handler(wasm_store *store)
     __typeof__(store->resume) *to = &store->resume;
     const wasm_cell *pc = store->pc;
     for (;; to->top--) {
+        if (wasm_store_interrupted(store)) return false; /* each frame may have a million clauses */
         const wasm_handler *handler = NULL;
         const wasm_body *body = wasm_body_at(store, pc);
         const wasm_handler_catch *c = body ? find_catch(store, body, pc, &handler) : NULL;

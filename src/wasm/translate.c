@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wasm/fault.h"
 #include "wasm/translate.h"
 
 uint8_t wasm_kind_of_letter(char letter)
@@ -271,12 +272,18 @@ static void look_now_and_then(translator *t)
     wasm_add(t, &i);
 }
 
+bool wasm_translation_ends(translator *t, uint32_t done)
+{
+    if (done % 64 == 63 && wasm_store_interrupted(t->store)) t->failed = true;
+    return t->failed;
+}
+
 static void translate_body(translator *t)
 {
     bool dead = false;
     uint32_t nested = 0; /* blocks opened in dead code */
     t->pc = t->func->code->start;
-    while (t->control_count && !t->failed) {
+    for (uint32_t done = 0; t->control_count && !wasm_translation_ends(t, done); done++) {
         wasm_instr i;
         wasm_instr_read_nocheck(&i, t->module, &t->pc);
         t->place = (uint32_t)(t->pc - t->module->bytes.data);
@@ -404,6 +411,7 @@ wisp_status wasm_translate(wasm_store *store, wasm_func *func)
     enter(t);
     if (!wasm_push_control(t, 0, NULL)) return out_of_memory(store);
     translate_body(t);
+    if (t->failed && wasm_store_interrupted(store)) return wasm_interrupted(store);
     return t->failed ? out_of_memory(store) : finish(t);
 }
 

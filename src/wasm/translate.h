@@ -167,6 +167,12 @@ void wasm_branch_on(translator *t, bool unless, bool backward, uint32_t *word, u
 void wasm_branch_zero(translator *t, const operand *o, bool zero, bool backward, uint32_t *word, uint32_t *base);
 void wasm_set_local(translator *t, uint32_t local, bool keep);
 
+/* ---- translate.c ---- */
+
+/* To be asked after each of many steps, of which `done` are done: something failed, or the store was interrupted.
+ * A few megabytes of calls with a thousand values each take seconds. */
+bool wasm_translation_ends(translator *t, uint32_t done);
+
 /* ---- translate_control.c ---- */
 
 /* Blocks, branches, returns, exceptions; true: what follows is dead. */

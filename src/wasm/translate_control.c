@@ -232,7 +232,7 @@ static void br_table(translator *t, const wasm_instr *i)
     if (t->failed || !raw_words(t, ((size_t)i->count + 2) & ~(size_t)1)) return;
     t->tables++;
     list = i->list;
-    for (uint32_t n = 0; n <= i->count && !t->failed; n++) {
+    for (uint32_t n = 0; n <= i->count && !wasm_translation_ends(t, n); n++) {
         const uint32_t depth = wasm_instr_label_nocheck(&list);
         control *c = label(t, depth);
         if (!is_function(t, c) && c->opcode != LOOP && in_place(t, c, values, 0)) {
@@ -357,7 +357,7 @@ static void begin_try(translator *t, const wasm_instr *i)
     t->handlers[index] =
         (wasm_handler){.slot = wasm_home(t, t->height), .first = (uint32_t)t->catch_count, .count = i->count};
     const uint8_t *list = i->list;
-    for (uint32_t n = 0; n < i->count && !t->failed; n++)
+    for (uint32_t n = 0; n < i->count && !wasm_translation_ends(t, n); n++)
         catch_stub(t, wasm_instr_catch_nocheck(&list));
     if (i->block) push_all(t, i->block->params, params);
     wasm_forget_accs(t);

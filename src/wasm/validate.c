@@ -167,6 +167,14 @@ static wisp_status read_label(wasm_validator *v, uint32_t *depth)
     return wasm_read_index(v, (uint32_t)v->control_count, "label", depth);
 }
 
+/* The frame has room for `count` values on top of what is there: a handler puts them there. */
+static wisp_status expect_values(wasm_validator *v, uint32_t count)
+{
+    if (count > (size_t)(v->room - v->sp)) BASE_TRY(wasm_grow_operands(v, count));
+    if (v->sp + count > v->high) v->high = v->sp + count;
+    return WISP_OK;
+}
+
 /* One catch clause: what it carries must fit its label (core §3.4.1 catch). */
 static wisp_status check_catch(wasm_validator *v)
 {
@@ -185,7 +193,7 @@ static wisp_status check_catch(wasm_validator *v)
     const wasm_type *wanted = label_of(&v->controls[v->control_count - 1 - depth], &count);
     bool fits = count == given + (kind & 1) && (!type || wasm_types_match(v->m->subs, type->params, wanted, given));
     if (fits && kind & 1) fits = wasm_type_matches(v->m->subs, WASM_EXNREF & ~(wasm_type)WASM_REF_NULL, wanted[given]);
-    return fits ? WISP_OK : wasm_decode_fail(d, "type mismatch in a catch clause");
+    return fits ? expect_values(v, count) : wasm_decode_fail(d, "type mismatch in a catch clause");
 }
 
 static wisp_status read_catches(wasm_validator *v)

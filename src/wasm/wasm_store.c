@@ -389,6 +389,8 @@ static wisp_status run(wasm_store *store, wasm_func *func, wasm_value *v, wasm_t
         status = func->code ? wasm_interpret(store, func, v) : wasm_call_host(store, func, func->instance, v);
         store->host_depth--;
     }
+    /* the search for a handler was given up */
+    if (status == WISP_E_EXCEPTION && wasm_store_interrupted(store)) status = wasm_interrupted(store);
     if (status != WISP_OK && trap) wasm_trap_capture(store, trap);
     store->top = top;
     store->pc = pc;
