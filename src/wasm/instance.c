@@ -5,6 +5,8 @@
 
 #include "wasm/machine.h"
 
+enum { LOOK_EVERY = 1024 }; /* items, between two looks at interruption */
+
 static wisp_status out_of_memory(wisp_report *report)
 {
     return base_fail(report, WISP_E_MEMORY, "wasm: out of memory for an instance");
@@ -188,6 +190,7 @@ static wisp_status resolve_imports(wasm_instance *instance, const wasm_imports *
     if (!imports) imports = &nothing;
     for (uint32_t i = 0; i < m->import_count; i++) {
         const wasm_import_info *import = &m->imports[i];
+        if (i % LOOK_EVERY == 0) BASE_TRY(wasm_check_interrupt(instance->store, report));
         wasm_extern value;
         void *context;
         const wasm_host_function *host;
@@ -280,6 +283,7 @@ static wisp_status make_globals(wasm_instance *instance, wisp_report *report)
     const wasm_module *m = instance->module;
     for (uint32_t i = m->imported_globals; i < m->global_count; i++) {
         wasm_value value;
+        if (i % LOOK_EVERY == 0) BASE_TRY(wasm_check_interrupt(instance->store, report));
         BASE_TRY(evaluate(instance, &m->globals[i].init, &value, report));
         BASE_TRY(wasm_global_new(&instance->globals[i], instance->store, store_type(instance, m->globals[i].type),
                                  m->globals[i].is_mutable, value, report));
@@ -320,6 +324,7 @@ static wisp_status make_elems(wasm_instance *instance, wisp_report *report)
         refs->count = elem->count;
         for (uint32_t k = 0; k < elem->count; k++) {
             wasm_value value;
+            if (k % LOOK_EVERY == 0) BASE_TRY(wasm_check_interrupt(instance->store, report));
             if (elem->funcs)
                 value.ref = instance->funcs[elem->funcs[k]];
             else
@@ -345,6 +350,7 @@ static wisp_status run_segments(wasm_instance *instance, wasm_trap *trap, wisp_r
     const wasm_module *m = instance->module;
     wasm_value at;
     for (uint32_t i = 0; i < m->elem_count; i++) {
+        BASE_TRY(wasm_check_interrupt(instance->store, report));
         if (m->elems[i].mode == WASM_SEGMENT_ACTIVE) {
             BASE_TRY(evaluate(instance, &m->elems[i].offset, &at, report));
             if (!wasm_table_init(instance, m->elems[i].table, i, at.u64, 0, m->elems[i].count))
@@ -353,13 +359,25 @@ static wisp_status run_segments(wasm_instance *instance, wasm_trap *trap, wisp_r
         if (m->elems[i].mode != WASM_SEGMENT_PASSIVE) instance->elems[i].count = 0;
     }
     for (uint32_t i = 0; i < m->data_count; i++) {
+        BASE_TRY(wasm_check_interrupt(instance->store, report));
         if (m->datas[i].mode == WASM_SEGMENT_PASSIVE) continue;
         BASE_TRY(evaluate(instance, &m->datas[i].offset, &at, report));
         if (!wasm_memory_init(instance, m->datas[i].memory, i, at.u64, 0, m->datas[i].bytes.size))
             return segment_trap(instance->store, WASM_TRAP_MEMORY, trap, report);
         instance->data_sizes[i] = 0;
     }
-    return WISP_OK;
+    return wasm_check_interrupt(instance->store, report); /* a copy that was interrupted is not whole */
+}
+
+static wisp_status build(wasm_instance *instance, const wasm_imports *imports, wasm_trap *trap, wisp_report *report)
+{
+    BASE_TRY(allocate(instance, report));
+    make_functions(instance);
+    BASE_TRY(resolve_imports(instance, imports, report));
+    BASE_TRY(make_globals(instance, report));
+    BASE_TRY(make_tables_and_memories(instance, report));
+    BASE_TRY(make_elems(instance, report));
+    return run_segments(instance, trap, report);
 }
 
 wisp_status wasm_instance_new(wasm_instance **out, wasm_store *store, const wasm_module *module,
@@ -379,15 +397,12 @@ wisp_status wasm_instance_new(wasm_instance **out, wasm_store *store, const wasm
     instance->memory0 = &store->no_memory;
     instance->next = store->instances;
     store->instances = instance;
-    BASE_TRY(allocate(instance, report));
-    make_functions(instance);
-    BASE_TRY(resolve_imports(instance, imports, report));
-    BASE_TRY(make_globals(instance, report));
-    BASE_TRY(make_tables_and_memories(instance, report));
-    BASE_TRY(make_elems(instance, report));
-    BASE_TRY(run_segments(instance, trap, report));
-    *out = instance;
-    return WISP_OK;
+    const bool outermost = !store->host_depth && !store->alarm.ring;
+    if (outermost) wasm_begin_deadline(store);
+    wisp_status status = build(instance, imports, trap, report);
+    if (outermost) wasm_end_deadline(store);
+    if (status == WISP_OK) *out = instance;
+    return status;
 }
 
 wisp_status wasm_instance_start(wasm_instance *instance, wasm_trap *trap, wisp_report *report)

@@ -71,8 +71,6 @@ const void *wasm_fault_code(const wasm_store *store, const uintptr_t *registers,
 
 /* ---- exceptions ---- */
 
-enum { EXCEPTION_BYTES = 64 << 20 }; /* of all that live */
-
 static size_t exception_size(const wasm_exception *e)
 {
     return sizeof *e + e->tag->type->param_count * sizeof *e->values;
@@ -83,11 +81,13 @@ wisp_status wasm_throw(wasm_store *store, const wasm_tag *tag, const wasm_value 
     const size_t count = tag->type->param_count, size = sizeof(wasm_exception) + count * sizeof *values;
     wasm_exception *e = NULL;
     store->exception = NULL;
-    if (store->exception_bytes + size <= EXCEPTION_BYTES && base_charge(store->limits.budget, size) &&
+    const uint64_t most = store->limits.exception_bytes;
+    if ((!most || size <= most - store->exception_bytes) && base_charge(store->limits.budget, size) &&
         !(e = base_alloc_aligned(sizeof *values, size)))
         base_discharge(store->limits.budget, size);
     if (!e) {
         snprintf(store->reason, sizeof store->reason, "too many exceptions");
+        store->exceeded = WASM_LIMIT_EXCEPTIONS;
         return WISP_E_LIMIT;
     }
     *e = (wasm_exception){.tag = tag, .next = store->exceptions};
@@ -133,9 +133,17 @@ static const wasm_handler_catch *find_catch(const wasm_store *store, const wasm_
                                             const wasm_handler **handler)
 {
     const uint32_t at = (uint32_t)((uintptr_t)pc - (uintptr_t)body->code);
-    for (uint32_t n = body->handler_count; n--;) {
+    uint32_t low = 0, high = body->handler_count; /* the last that starts no later is the innermost, or beside it */
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (body->handlers[middle].start <= at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (uint32_t n = low ? low - 1 : WASM_NO_INDEX; n != WASM_NO_INDEX; n = body->handlers[n].outer) {
         const wasm_handler *h = &body->handlers[n];
-        if (at < h->start || at >= h->end) continue;
+        if (at >= h->end) continue;
         *handler = h;
         for (uint32_t k = h->first; k < h->first + h->count; k++)
             if (!body->catches[k].tag || body->catches[k].tag == store->exception->tag) return &body->catches[k];

@@ -1,5 +1,5 @@
-/* The operations that opcodes.def defines by an expression, in all their forms, and the tables that the translator
- * picks them from. */
+/* The operations that opcodes.def defines by an expression, in all their forms, and what the translator picks them by.
+ */
 #include "wasm/opbody.h"
 
 /* ---- arithmetic ---- */
@@ -156,89 +156,77 @@ static inline uint8_t *checked_address(const uint32_t *words, uint64_t at, unsig
 #define WASM_LOCAL_OP(code, name, text, imm, signature)
 #include "wasm/opcodes.def"
 
-/* ---- tables ---- */
+/* ---- which one ---- */
 
-#define ENTRY(name, form) [WASM_FORM_##form] = {name##_##form##_to_acc, name##_##form##_to_slot}
+/* gcc and clang make tables of distances of these, which need no relocation. */
+#define PAIR_CASE(code, name, forms, n, form)                                                                          \
+    case WASM_OP_SLOT(code) * (forms) + (n):                                                                           \
+        return (wasm_op_pair){name##_##form##_to_acc, name##_##form##_to_slot};
+#define CASE(code, name, form) PAIR_CASE(code, name, WASM_FORMS, WASM_FORM_##form, form)
+#define CONSTANT_CASES(code, name) CASE(code, name, SC) CASE(code, name, AC)
+#define CONSTANT_CASES_i CONSTANT_CASES
+#define CONSTANT_CASES_I CONSTANT_CASES
+#define CONSTANT_CASES_f CONSTANT_CASES
+#define CONSTANT_CASES_F CONSTANT_CASES
+#define CONSTANT_CASES_fbits CONSTANT_CASES
+#define CONSTANT_CASES_Fbits CONSTANT_CASES
+#define CONSTANT_CASES_v(code, name)
+#define UN_CASES(code, name) CASE(code, name, S) CASE(code, name, A)
+#define BIN_CASES(code, name) CASE(code, name, SS) CASE(code, name, AS) CASE(code, name, SA)
+#define LOAD_CASE(code, name, form) PAIR_CASE(code, name, WASM_FORMS, WASM_LOAD_##form, form)
 
-#define CONSTANT_ENTRIES(name) ENTRY(name, SC), ENTRY(name, AC),
-#define CONSTANT_ENTRIES_i CONSTANT_ENTRIES
-#define CONSTANT_ENTRIES_I CONSTANT_ENTRIES
-#define CONSTANT_ENTRIES_f CONSTANT_ENTRIES
-#define CONSTANT_ENTRIES_F CONSTANT_ENTRIES
-#define CONSTANT_ENTRIES_fbits CONSTANT_ENTRIES
-#define CONSTANT_ENTRIES_Fbits CONSTANT_ENTRIES
-#define CONSTANT_ENTRIES_v(name)
-#define UN_LINE(code, name) [WASM_OP_SLOT(code)] = {ENTRY(name, S), ENTRY(name, A)},
-#define BIN_LINE(code, name, tb)                                                                                       \
-    [WASM_OP_SLOT(code)] = {ENTRY(name, SS), ENTRY(name, AS), ENTRY(name, SA), CONSTANT_ENTRIES_##tb(name)},
-#define LOAD_ENTRY(name, form) [WASM_LOAD_##form] = {name##_##form##_to_acc, name##_##form##_to_slot}
-
-const wasm_op_pair wasm_ops[WASM_OP_SLOTS][WASM_FORMS] = {
-#define WASM_UN(code, name, text, a, r, value) UN_LINE(code, name)
-#define WASM_UN_TRAP(code, name, text, a, r, check, value) UN_LINE(code, name)
-#define WASM_BIN(code, name, text, a, b, r, value) BIN_LINE(code, name, b)
-#define WASM_BIN_TRAP(code, name, text, a, b, r, check, value) BIN_LINE(code, name, b)
+wasm_op_pair wasm_op_of(uint32_t slot, unsigned form)
+{
+    switch (slot * WASM_FORMS + form) {
+#define WASM_UN(code, name, text, a, r, value) UN_CASES(code, name)
+#define WASM_UN_TRAP(code, name, text, a, r, check, value) UN_CASES(code, name)
+#define WASM_BIN(code, name, text, a, b, r, value) BIN_CASES(code, name) CONSTANT_CASES_##b(code, name)
+#define WASM_BIN_TRAP(code, name, text, a, b, r, check, value) BIN_CASES(code, name) CONSTANT_CASES_##b(code, name)
 #define WASM_TRI(code, name, text, a, b, c, r, value)                                                                  \
-    [WASM_OP_SLOT(code)] = {ENTRY(name, SSS), ENTRY(name, ASS), ENTRY(name, SAS), ENTRY(name, SSA)},
+    CASE(code, name, SSS) CASE(code, name, ASS) CASE(code, name, SAS) CASE(code, name, SSA)
 #define WASM_LOAD(code, name, text, r, align, type, value)                                                             \
-    [WASM_OP_SLOT(code)] = {LOAD_ENTRY(name, S), LOAD_ENTRY(name, A), LOAD_ENTRY(name, K), LOAD_ENTRY(name, X),        \
-                            LOAD_ENTRY(name, D)},
+    LOAD_CASE(code, name, S)                                                                                           \
+    LOAD_CASE(code, name, A) LOAD_CASE(code, name, K) LOAD_CASE(code, name, X) LOAD_CASE(code, name, D)
 #define WASM_STORE(code, name, text, a, align, type, value)
-#define WASM_EXTRACT(code, name, text, lanes, r, value) UN_LINE(code, name)
-#define WASM_REPLACE(code, name, text, lanes, a, type)                                                                 \
-    [WASM_OP_SLOT(code)] = {ENTRY(name, SS), ENTRY(name, AS), ENTRY(name, SA)},
-#define WASM_LOAD_LANE(code, name, text, align, type) [WASM_OP_SLOT(code)] = {ENTRY(name, SS)},
-#define WASM_STORE_LANE(code, name, text, align, type) [WASM_OP_SLOT(code)] = {[WASM_FORM_SS] = {name##_SS}},
+#define WASM_EXTRACT(code, name, text, lanes, r, value) UN_CASES(code, name)
+#define WASM_REPLACE(code, name, text, lanes, a, type) BIN_CASES(code, name)
+#define WASM_LOAD_LANE(code, name, text, align, type) CASE(code, name, SS)
+#define WASM_STORE_LANE(code, name, text, align, type)                                                                 \
+    case WASM_OP_SLOT(code) * WASM_FORMS + WASM_FORM_SS:                                                               \
+        return (wasm_op_pair){name##_SS, NULL};
 #define WASM_OP(code, name, text, imm, signature)
 #define WASM_LOCAL_OP(code, name, text, imm, signature)
 #include "wasm/opcodes.def"
-};
+    default:
+        return (wasm_op_pair){NULL, NULL};
+    }
+}
 
 #define NOTHING(...)
-#define STORE_ENTRY(name, form) [WASM_STORE_##form] = name##_##form
-#define STORE_CONSTANT_ENTRIES(name) STORE_ENTRY(name, SC), STORE_ENTRY(name, AC), STORE_ENTRY(name, KC)
-#define STORE_CONSTANT_ENTRIES_i STORE_CONSTANT_ENTRIES
-#define STORE_CONSTANT_ENTRIES_I STORE_CONSTANT_ENTRIES
-#define STORE_CONSTANT_ENTRIES_fbits STORE_CONSTANT_ENTRIES
-#define STORE_CONSTANT_ENTRIES_Fbits STORE_CONSTANT_ENTRIES
-#define STORE_CONSTANT_ENTRIES_v(name)
-#define WASM_UN NOTHING
-#define WASM_UN_TRAP NOTHING
-#define WASM_BIN NOTHING
-#define WASM_BIN_TRAP NOTHING
-#define WASM_TRI NOTHING
-#define WASM_EXTRACT NOTHING
-#define WASM_REPLACE NOTHING
-#define WASM_LOAD_LANE NOTHING
-#define WASM_STORE_LANE NOTHING
-#define WASM_OP NOTHING
-#define WASM_LOCAL_OP NOTHING
-#define WASM_LOAD NOTHING
+#define STORE_CASE(code, name, form)                                                                                   \
+    case WASM_OP_SLOT(code) * WASM_STORE_FORMS + WASM_STORE_##form:                                                    \
+        return name##_##form;
+#define STORE_CONSTANT_CASES(code, name)                                                                               \
+    STORE_CASE(code, name, SC) STORE_CASE(code, name, AC) STORE_CASE(code, name, KC)
+#define STORE_CONSTANT_CASES_i STORE_CONSTANT_CASES
+#define STORE_CONSTANT_CASES_I STORE_CONSTANT_CASES
+#define STORE_CONSTANT_CASES_f STORE_CONSTANT_CASES
+#define STORE_CONSTANT_CASES_F STORE_CONSTANT_CASES
+#define STORE_CONSTANT_CASES_fbits STORE_CONSTANT_CASES
+#define STORE_CONSTANT_CASES_Fbits STORE_CONSTANT_CASES
+#define STORE_CONSTANT_CASES_v(code, name)
+
+wasm_op_fn wasm_store_op_of(uint32_t slot, unsigned form)
+{
+    switch (slot * WASM_STORE_FORMS + form) {
 #define WASM_STORE(code, name, text, a, align, type, value)                                                            \
-    [WASM_OP_SLOT(code)] = {STORE_ENTRY(name, SS), STORE_ENTRY(name, SA),           STORE_ENTRY(name, AS),             \
-                            STORE_ENTRY(name, KS), STORE_ENTRY(name, KA),           STORE_ENTRY(name, XS),             \
-                            STORE_ENTRY(name, XA), STORE_ENTRY(name, DS),           STORE_ENTRY(name, DA),             \
-                            STORE_ENTRY(name, AA), STORE_CONSTANT_ENTRIES_##a(name)},
-const wasm_op_fn wasm_store_ops[WASM_OP_SLOTS][WASM_STORE_FORMS] = {
-#include "wasm/opcodes.def"
-};
-#define WASM_UN NOTHING
-#define WASM_UN_TRAP NOTHING
-#define WASM_BIN NOTHING
-#define WASM_BIN_TRAP NOTHING
-#define WASM_TRI NOTHING
-#define WASM_EXTRACT NOTHING
-#define WASM_REPLACE NOTHING
-#define WASM_LOAD_LANE NOTHING
-#define WASM_STORE_LANE NOTHING
-#define WASM_OP NOTHING
-#define WASM_LOCAL_OP NOTHING
+    STORE_CASE(code, name, SS)                                                                                         \
+    STORE_CASE(code, name, SA)                                                                                         \
+    STORE_CASE(code, name, AS)                                                                                         \
+    STORE_CASE(code, name, KS) STORE_CASE(code, name, KA) STORE_CASE(code, name, XS) STORE_CASE(code, name, XA)        \
+        STORE_CASE(code, name, DS) STORE_CASE(code, name, DA) STORE_CASE(code, name, AA)                               \
+            STORE_CONSTANT_CASES_##a(code, name)
 #define WASM_LOAD NOTHING
-#define WASM_STORE(code, name, text, a, align, type, value)                                                            \
-    [WASM_OP_SLOT(code)] = {name##_checked_SS, name##_checked_SA, name##_checked_AS, name##_checked_AA},
-const wasm_op_fn wasm_checked_store_ops[WASM_OP_SLOTS][4] = {
-#include "wasm/opcodes.def"
-};
 #define WASM_UN NOTHING
 #define WASM_UN_TRAP NOTHING
 #define WASM_BIN NOTHING
@@ -250,10 +238,62 @@ const wasm_op_fn wasm_checked_store_ops[WASM_OP_SLOTS][4] = {
 #define WASM_STORE_LANE NOTHING
 #define WASM_OP NOTHING
 #define WASM_LOCAL_OP NOTHING
+#include "wasm/opcodes.def"
+    default:
+        return NULL;
+    }
+}
+
+#define CHECKED_CASE(code, n, function)                                                                                \
+    case WASM_OP_SLOT(code) * 4 + (n):                                                                                 \
+        return function;
+
+wasm_op_fn wasm_checked_store_op_of(uint32_t slot, unsigned form)
+{
+    switch (slot * 4 + form) {
+#define WASM_STORE(code, name, text, a, align, type, value)                                                            \
+    CHECKED_CASE(code, 0, name##_checked_SS)                                                                           \
+    CHECKED_CASE(code, 1, name##_checked_SA)                                                                           \
+    CHECKED_CASE(code, 2, name##_checked_AS)                                                                           \
+    CHECKED_CASE(code, 3, name##_checked_AA)
+#define WASM_LOAD NOTHING
+#define WASM_UN NOTHING
+#define WASM_UN_TRAP NOTHING
+#define WASM_BIN NOTHING
+#define WASM_BIN_TRAP NOTHING
+#define WASM_TRI NOTHING
+#define WASM_EXTRACT NOTHING
+#define WASM_REPLACE NOTHING
+#define WASM_LOAD_LANE NOTHING
+#define WASM_STORE_LANE NOTHING
+#define WASM_OP NOTHING
+#define WASM_LOCAL_OP NOTHING
+#include "wasm/opcodes.def"
+    default:
+        return NULL;
+    }
+}
+
+wasm_op_pair wasm_checked_load_op_of(uint32_t slot, unsigned form)
+{
+    switch (slot * 2 + form) {
 #define WASM_STORE NOTHING
 #define WASM_LOAD(code, name, text, r, align, type, value)                                                             \
-    [WASM_OP_SLOT(code)] = {{name##_checked_S_to_acc, name##_checked_S_to_slot},                                       \
-                            {name##_checked_A_to_acc, name##_checked_A_to_slot}},
-const wasm_op_pair wasm_checked_load_ops[WASM_OP_SLOTS][2] = {
+    PAIR_CASE(code, name, 2, 0, checked_S)                                                                             \
+    PAIR_CASE(code, name, 2, 1, checked_A)
+#define WASM_UN NOTHING
+#define WASM_UN_TRAP NOTHING
+#define WASM_BIN NOTHING
+#define WASM_BIN_TRAP NOTHING
+#define WASM_TRI NOTHING
+#define WASM_EXTRACT NOTHING
+#define WASM_REPLACE NOTHING
+#define WASM_LOAD_LANE NOTHING
+#define WASM_STORE_LANE NOTHING
+#define WASM_OP NOTHING
+#define WASM_LOCAL_OP NOTHING
 #include "wasm/opcodes.def"
-};
+    default:
+        return (wasm_op_pair){NULL, NULL};
+    }
+}

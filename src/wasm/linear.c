@@ -139,8 +139,9 @@ static bool charge_fuel(wasm_store *store, uint64_t bytes)
     return !store->limits.fuel || store->ticks > 0 || (uint64_t)(1 - store->ticks) <= store->fuel;
 }
 
-/* Gigabytes take longer than an interruption may. What is left undone does not show: the call ends. */
-enum { PIECE = 1 << 20 };
+/* Gigabytes take longer than an interruption may, and where each page is a fault, megabytes, too. What is left undone
+ * does not show: the call ends. */
+enum { PIECE = 128 << 10 };
 
 static bool is_stopped(wasm_store *store)
 {

@@ -165,8 +165,8 @@ wisp_status wasm_validate_constant(wasm_decoder *d, wasm_code *code, wasm_type t
 struct wasm_validator *wasm_validator_new(wasm_decoder *d);
 void wasm_validator_free(struct wasm_validator *v);
 typedef struct wasm_op_info {
-    const char *text, *signature; /* NULL: no such instruction */
-    uint8_t immediate, aux;       /* wasm_immediate; alignment or lanes */
+    char text[36], signature[6]; /* empty text: no such instruction; arrays, since pointers are to be relocated */
+    uint8_t immediate, aux;      /* wasm_immediate; alignment or lanes */
 } wasm_op_info;
 /* `code` as in opcodes.def. */
 const wasm_op_info *wasm_op(uint32_t code);
@@ -411,6 +411,12 @@ static inline bool wasm_inside(uint64_t at, uint64_t n, uint64_t size)
 {
     return at <= size && n <= size - at;
 }
+
+/* wasm_store.c: the store's deadline runs, for a call from outside or while an instance is made. */
+void wasm_begin_deadline(wasm_store *store);
+void wasm_end_deadline(wasm_store *store);
+/* Fails if the store is interrupted. */
+wisp_status wasm_check_interrupt(wasm_store *store, wisp_report *report);
 
 /* wasm_store.c: calls a host function whose arguments lie at v. */
 wisp_status wasm_call_host(wasm_store *store, const wasm_func *func, wasm_instance *caller, wasm_value *v);

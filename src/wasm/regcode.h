@@ -45,8 +45,9 @@ typedef struct wasm_handler_catch {
     uint32_t target;     /* code, in bytes */
 } wasm_handler_catch;
 
-typedef struct wasm_handler { /* of a try_table; an inner one comes later */
+typedef struct wasm_handler { /* of a try_table; in the order of their starts, so an inner one comes later */
     uint32_t start, end;      /* code, in bytes */
+    uint32_t outer;           /* the handler that it is in; WASM_NO_INDEX: none */
     uint32_t slot;            /* where the values go */
     uint32_t first, count;    /* in catches */
 } wasm_handler;
@@ -83,7 +84,6 @@ enum wasm_class { WASM_CLASS_I, WASM_CLASS_f, WASM_CLASS_F, WASM_CLASS_v, WASM_C
 
 /* Forms by source: S a slot, A the accumulator, C a constant. Every form is a pair: result in the accumulator only, and
  * also in a slot. */
-enum { WASM_TO_ACC, WASM_TO_SLOT };
 enum wasm_unary_form { WASM_FORM_S, WASM_FORM_A };
 enum wasm_binary_form { WASM_FORM_SS, WASM_FORM_AS, WASM_FORM_SA, WASM_FORM_SC, WASM_FORM_AC };
 enum wasm_ternary_form { WASM_FORM_SSS, WASM_FORM_ASS, WASM_FORM_SAS, WASM_FORM_SSA };
@@ -108,14 +108,17 @@ enum wasm_store_form {
     WASM_STORE_FORMS
 };
 enum { WASM_FORMS = 6 };
-typedef wasm_op_fn wasm_op_pair[2];
+typedef struct wasm_op_pair {
+    wasm_op_fn to_acc, to_slot;
+} wasm_op_pair;
 
-/* By WASM_OP_SLOT. Loads and stores here are of memory 0, guarded: no check. */
-extern const wasm_op_pair wasm_ops[WASM_OP_SLOTS][WASM_FORMS];
-extern const wasm_op_fn wasm_store_ops[WASM_OP_SLOTS][WASM_STORE_FORMS];
+/* By WASM_OP_SLOT and form; NULL: there is none. Functions, since tables of so many addresses would have to be
+ * relocated, hence copied, in every process that starts. Loads and stores here are of memory 0, guarded: no check. */
+wasm_op_pair wasm_op_of(uint32_t slot, unsigned form);
+wasm_op_fn wasm_store_op_of(uint32_t slot, unsigned form);
 /* The same with a check, of any memory (forms S and A; SS, SA, AS, AA). */
-extern const wasm_op_pair wasm_checked_load_ops[WASM_OP_SLOTS][2];
-extern const wasm_op_fn wasm_checked_store_ops[WASM_OP_SLOTS][4];
+wasm_op_pair wasm_checked_load_op_of(uint32_t slot, unsigned form);
+wasm_op_fn wasm_checked_store_op_of(uint32_t slot, unsigned form);
 
 /* Comparisons that a branch can take along. Integers: all, both widths; floats: the first six. */
 enum wasm_compare {

@@ -44,15 +44,13 @@ static void v128_constant(translator *t, const uint8_t *bytes)
 
 static void shuffle(translator *t, const uint8_t *lanes)
 {
-    static const wasm_op_pair ops = {wasm_op_shuffle, wasm_op_shuffle_slot};
     operand b = wasm_pop_operand(t), a = wasm_pop_operand(t);
     uint32_t words[4];
     memcpy(words, lanes, sizeof words);
     if (t->failed) return;
     wasm_into_slot(t, &b);
     wasm_into_slot(t, &a);
-    insn i = wasm_insn_new(t, NULL);
-    i.ops = &ops;
+    insn i = wasm_insn_of(t, (wasm_op_pair){wasm_op_shuffle, wasm_op_shuffle_slot});
     wasm_word(&i, a.slot);
     wasm_word(&i, b.slot);
     for (unsigned n = 0; n < 4; n++)
@@ -65,7 +63,6 @@ static void ternary(translator *t, uint32_t code)
     operand c = wasm_pop_operand(t), b = wasm_pop_operand(t), a = wasm_pop_operand(t);
     if (t->failed) return;
     operand *list[] = {&a, &b, &c};
-    insn i = wasm_insn_new(t, NULL);
     unsigned form = WASM_FORM_SSS;
     for (unsigned n = 3; n--;) {
         if (list[n]->kind == FROM_ACC && (list[n]->slot == NO_SLOT || form == WASM_FORM_SSS)) {
@@ -75,7 +72,7 @@ static void ternary(translator *t, uint32_t code)
             wasm_into_slot(t, list[n]);
         }
     }
-    i.ops = &wasm_ops[WASM_OP_SLOT(code)][form];
+    insn i = wasm_insn_of(t, wasm_op_of(WASM_OP_SLOT(code), form));
     for (unsigned n = 0; n < 3; n++)
         if (list[n]->kind == FROM_SLOT) wasm_word(&i, list[n]->slot);
     wasm_push_result(t, &i, WASM_CLASS_v);
@@ -100,11 +97,10 @@ static void select(translator *t)
         if (c.slot == NO_SLOT) wasm_into_slot(t, &c);
         if (constants) wasm_into_acc(t, &c);
     }
-    insn i = wasm_insn_new(t, NULL);
-    if (constants)
-        i.ops = &wasm_select_constant_ops[a.kind == FROM_SLOT ? 0 : b.kind == FROM_SLOT ? 1 : 2];
-    else
-        i.ops = &wasm_select_ops[a.cls][c.kind == FROM_ACC];
+    insn i = wasm_insn_of(t, constants ? wasm_select_constant_ops[a.kind == FROM_SLOT   ? 0
+                                                                  : b.kind == FROM_SLOT ? 1
+                                                                                        : 2]
+                                       : wasm_select_ops[a.cls][c.kind == FROM_ACC]);
     wasm_word(&i, a.kind == FROM_SLOT ? a.slot : (uint32_t)a.bits);
     wasm_word(&i, b.kind == FROM_SLOT ? b.slot : (uint32_t)b.bits);
     if (c.kind == FROM_SLOT) wasm_word(&i, c.slot);
@@ -124,16 +120,15 @@ static void global(translator *t, const wasm_instr *instr)
 {
     wasm_global *g = t->instance->globals[instr->index];
     const uint8_t kind = wasm_kind_of(t->module->globals[instr->index].type);
-    insn i = wasm_insn_new(t, NULL);
     if (instr->code == 0x23) {
-        i.ops = &global_get_ops[kind & 3];
+        insn i = wasm_insn_of(t, global_get_ops[kind & 3]);
         wasm_words_ptr(&i, &g->value);
         wasm_push_result(t, &i, kind);
     } else {
         operand o = wasm_pop_operand(t);
         if (t->failed) return;
         wasm_into_acc(t, &o);
-        i.fn = global_set_ops[kind & 3];
+        insn i = wasm_insn_new(t, global_set_ops[kind & 3]);
         wasm_words_ptr(&i, &g->value);
         wasm_add(t, &i);
     }
@@ -396,6 +391,7 @@ static void begin(translator *t, wasm_func *func)
     t->failed = false;
     t->height = t->settled = t->control_count = t->size = t->fix_count = 0;
     t->place_count = t->handler_count = t->catch_count = t->looked = 0;
+    t->handler = WASM_NO_INDEX;
     t->queued = 0;
     wasm_forget_accs(t);
 }

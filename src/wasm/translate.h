@@ -36,8 +36,8 @@ typedef struct operand {
 enum shape { SHAPE_OTHER, SHAPE_UNARY, SHAPE_BINARY, SHAPE_LOAD, SHAPE_COPY, SHAPE_SCALED, SHAPE_SUM };
 enum { MAX_WORDS = 14 };
 typedef struct insn {
-    const wasm_op_pair *ops; /* result in the accumulator, or in slot `to` too; NULL: `fn` */
-    wasm_op_fn fn;
+    wasm_op_fn fn;      /* leaves a result, if any, in the accumulator */
+    wasm_op_fn slot_fn; /* in slot `to`, too; NULL: there is no result */
     uint8_t shape, cls, count;
     uint16_t code; /* WASM_OP_SLOT of what it does, for SHAPE_UNARY, BINARY, LOAD */
     uint32_t to;   /* NO_SLOT: the accumulator only */
@@ -103,6 +103,7 @@ typedef struct wasm_translator {
     size_t place_count, place_capacity;
     wasm_handler *handlers;
     size_t handler_count, handler_capacity;
+    uint32_t handler; /* the one that we are in; WASM_NO_INDEX: none */
     wasm_handler_catch *catches;
     size_t catch_count, catch_capacity;
 } wasm_translator;
@@ -146,6 +147,7 @@ insn *wasm_last(translator *t);
 /* Is the entry the result of the last instruction, in the accumulator? */
 bool wasm_is_last(translator *t, const operand *o);
 insn wasm_insn_new(const translator *t, wasm_op_fn fn);
+insn wasm_insn_of(const translator *t, wasm_op_pair ops);
 void wasm_word(insn *i, uint32_t word);
 void wasm_words64(insn *i, uint64_t bits);
 void wasm_words_ptr(insn *i, const void *p);

@@ -305,7 +305,10 @@ bool wasm_translate_end(translator *t, bool dead)
     }
     if (c.opcode == TRY_TABLE) {
         const uint32_t here = wasm_here(t);
-        if (c.handler < t->handler_count) t->handlers[c.handler].end = here;
+        if (c.handler < t->handler_count) {
+            t->handlers[c.handler].end = here;
+            t->handler = t->handlers[c.handler].outer;
+        }
     }
     t->control_count--;
     if (dead && !merges) {
@@ -354,8 +357,10 @@ static void begin_try(translator *t, const wasm_instr *i)
     if (!BASE_GROW(t->handlers, t->handler_capacity, t->handler_count + 1)) t->failed = true;
     if (t->failed) return;
     const size_t index = t->handler_count++;
-    t->handlers[index] =
-        (wasm_handler){.slot = wasm_home(t, t->height), .first = (uint32_t)t->catch_count, .count = i->count};
+    t->handlers[index] = (wasm_handler){.outer = t->handler,
+                                        .slot = wasm_home(t, t->height),
+                                        .first = (uint32_t)t->catch_count,
+                                        .count = i->count};
     const uint8_t *list = i->list;
     for (uint32_t n = 0; n < i->count && !wasm_translation_ends(t, n); n++)
         catch_stub(t, wasm_instr_catch_nocheck(&list));
@@ -364,6 +369,7 @@ static void begin_try(translator *t, const wasm_instr *i)
     const uint32_t here = wasm_here(t);
     set_word(t, base / 4 + 2, base, here);
     t->handlers[index].start = here;
+    t->handler = (uint32_t)index;
     if (wasm_push_control(t, TRY_TABLE, i)) label(t, 0)->handler = (uint32_t)index;
 }
 

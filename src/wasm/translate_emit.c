@@ -38,6 +38,13 @@ insn wasm_insn_new(const translator *t, wasm_op_fn fn)
     return (insn){.fn = fn, .to = NO_SLOT, .cls = WASM_CLASSES, .place = t->place};
 }
 
+insn wasm_insn_of(const translator *t, wasm_op_pair ops)
+{
+    insn i = wasm_insn_new(t, ops.to_acc);
+    i.slot_fn = ops.to_slot;
+    return i;
+}
+
 void wasm_word(insn *i, uint32_t word)
 {
     BASE_ASSERT(i->count < MAX_WORDS);
@@ -57,9 +64,9 @@ void wasm_words_ptr(insn *i, const void *p)
 
 static void write_insn(translator *t, const insn *i)
 {
-    const bool slot = i->ops && i->to != NO_SLOT;
+    const bool slot = i->slot_fn && i->to != NO_SLOT;
     const uint32_t words = i->count + slot, halves = 2 * (1 + (words + 1) / 2);
-    wasm_op_fn fn = i->ops ? (*i->ops)[slot] : i->fn;
+    const wasm_op_fn fn = slot ? i->slot_fn : i->fn;
     BASE_ASSERT(fn);
     if (t->size + halves > UINT32_MAX / 8 || !BASE_GROW(t->code, t->code_capacity, t->size + halves) ||
         !BASE_GROW(t->places, t->place_capacity, t->place_count + 1)) {
@@ -129,7 +136,7 @@ static insn *find_maker(translator *t, uint32_t cls)
 {
     for (unsigned n = t->queued; n--;) {
         insn *i = &t->queue[n];
-        if (i->ops && i->cls == cls) return i->to == NO_SLOT ? i : NULL;
+        if (i->slot_fn && i->cls == cls) return i->to == NO_SLOT ? i : NULL;
     }
     return NULL;
 }
@@ -237,7 +244,8 @@ void wasm_drop(translator *t)
 bool wasm_is_last(translator *t, const operand *o)
 {
     const insn *last = wasm_last(t);
-    return o->kind == FROM_ACC && o->slot == NO_SLOT && last && last->ops && last->cls == o->cls && last->to == NO_SLOT;
+    return o->kind == FROM_ACC && o->slot == NO_SLOT && last && last->slot_fn && last->cls == o->cls &&
+           last->to == NO_SLOT;
 }
 
 /* ---- moving values ---- */

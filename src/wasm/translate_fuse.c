@@ -117,8 +117,7 @@ void wasm_binary(translator *t, uint32_t code, uint8_t ta, uint8_t tb, uint8_t t
     if (a.kind == FROM_CONSTANT) wasm_into_slot(t, &a);
     if (b.kind == FROM_CONSTANT && (!wasm_constant_fits(&b) || lane >= 0)) wasm_into_slot(t, &b);
     one_in_acc(t, &a, &b, false);
-    insn i = wasm_insn_new(t, NULL);
-    i.ops = &wasm_ops[WASM_OP_SLOT(code)][binary_form(&a, &b)];
+    insn i = wasm_insn_of(t, wasm_op_of(WASM_OP_SLOT(code), binary_form(&a, &b)));
     i.shape = SHAPE_BINARY;
     i.code = (uint16_t)WASM_OP_SLOT(code);
     i.a = a;
@@ -135,8 +134,7 @@ void wasm_unary(translator *t, uint32_t code, uint8_t tr, bool traps, int lane)
     operand a = wasm_pop_operand(t);
     if (t->failed) return;
     if (a.kind == FROM_CONSTANT) wasm_into_slot(t, &a);
-    insn i = wasm_insn_new(t, NULL);
-    i.ops = &wasm_ops[WASM_OP_SLOT(code)][a.kind == FROM_ACC ? WASM_FORM_A : WASM_FORM_S];
+    insn i = wasm_insn_of(t, wasm_op_of(WASM_OP_SLOT(code), a.kind == FROM_ACC ? WASM_FORM_A : WASM_FORM_S));
     i.shape = SHAPE_UNARY;
     i.code = (uint16_t)WASM_OP_SLOT(code);
     i.a = a;

@@ -31,6 +31,12 @@ static unsigned take_sum(translator *t, const operand *a, uint64_t offset, insn 
     return last.b.kind == FROM_CONSTANT ? with_constant : sum;
 }
 
+static void set_ops(insn *i, wasm_op_pair ops)
+{
+    i->fn = ops.to_acc;
+    i->slot_fn = ops.to_slot;
+}
+
 static void load(translator *t, const wasm_instr *instr, uint8_t kind)
 {
     const uint32_t code = WASM_OP_SLOT(instr->code);
@@ -39,11 +45,11 @@ static void load(translator *t, const wasm_instr *instr, uint8_t kind)
     insn i = wasm_insn_new(t, NULL);
     uint64_t offset = instr->offset;
     unsigned form = take_sum(t, &a, offset, &i, WASM_LOAD_X, WASM_LOAD_D);
-    i.ops = &wasm_ops[code][form];
     i.shape = SHAPE_LOAD;
     i.code = (uint16_t)code;
     i.a = a;
     if (form) {
+        set_ops(&i, wasm_op_of(code, form));
         wasm_push_result(t, &i, kind);
         return;
     }
@@ -57,7 +63,7 @@ static void load(translator *t, const wasm_instr *instr, uint8_t kind)
         else
             wasm_word(&i, a.slot);
     }
-    i.ops = &wasm_ops[code][form];
+    set_ops(&i, wasm_op_of(code, form));
     wasm_word(&i, (uint32_t)offset);
     wasm_push_result(t, &i, kind);
 }
@@ -88,7 +94,7 @@ static void store(translator *t, const wasm_instr *instr)
     }
     insn i = wasm_insn_new(t, NULL);
     const unsigned form = value.kind == FROM_SLOT ? take_sum(t, &a, offset, &i, WASM_STORE_XS, WASM_STORE_DS) : 0;
-    i.fn = wasm_store_ops[code][form ? form : store_forms[a.kind][value.kind]];
+    i.fn = wasm_store_op_of(code, form ? form : store_forms[a.kind][value.kind]);
     if (form) {
         wasm_put_source(&i, &value);
         wasm_add(t, &i);
@@ -113,8 +119,7 @@ static void load_checked(translator *t, const wasm_instr *instr, uint8_t kind)
     operand a = wasm_pop_operand(t);
     if (t->failed) return;
     if (a.kind == FROM_CONSTANT) wasm_into_slot(t, &a);
-    insn i = wasm_insn_new(t, NULL);
-    i.ops = &wasm_checked_load_ops[WASM_OP_SLOT(instr->code)][a.kind == FROM_ACC];
+    insn i = wasm_insn_of(t, wasm_checked_load_op_of(WASM_OP_SLOT(instr->code), a.kind == FROM_ACC));
     if (a.kind == FROM_SLOT) wasm_word(&i, a.slot);
     put_memory(t, &i, instr);
     wasm_push_result(t, &i, kind);
@@ -133,7 +138,7 @@ static void store_checked(translator *t, const wasm_instr *instr)
             wasm_into_slot(t, &value);
     }
     const unsigned form = (a.kind == FROM_ACC ? 2u : 0u) + (value.kind == FROM_ACC);
-    insn i = wasm_insn_new(t, wasm_checked_store_ops[WASM_OP_SLOT(instr->code)][form]);
+    insn i = wasm_insn_new(t, wasm_checked_store_op_of(WASM_OP_SLOT(instr->code), form));
     if (a.kind == FROM_SLOT) wasm_word(&i, a.slot);
     if (value.kind == FROM_SLOT) wasm_word(&i, value.slot);
     put_memory(t, &i, instr);
@@ -146,19 +151,15 @@ static void access_lane(translator *t, const wasm_instr *instr, bool loads)
     if (t->failed) return;
     wasm_into_slot(t, &vector);
     wasm_into_slot(t, &a);
-    insn i = wasm_insn_new(t, NULL);
-    const wasm_op_pair *ops = &wasm_ops[WASM_OP_SLOT(instr->code)][WASM_FORM_SS];
+    insn i = wasm_insn_of(t, wasm_op_of(WASM_OP_SLOT(instr->code), WASM_FORM_SS));
     wasm_word(&i, a.slot);
     wasm_word(&i, vector.slot);
     wasm_word(&i, instr->lane);
     put_memory(t, &i, instr);
-    if (loads) {
-        i.ops = ops;
+    if (loads)
         wasm_push_result(t, &i, WASM_CLASS_v);
-    } else {
-        i.fn = (*ops)[WASM_TO_ACC];
+    else
         wasm_add(t, &i);
-    }
 }
 
 void wasm_translate_access(translator *t, const wasm_instr *i, const wasm_op_info *op)

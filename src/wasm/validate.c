@@ -2,6 +2,7 @@
  * validate_fast.c and validate_ops.c. */
 #include <string.h>
 
+#include "os/os.h"
 #include "wasm/decode.h"
 #include "wasm/validator.h"
 
@@ -411,6 +412,22 @@ static wisp_status unsupported_opcode(wasm_decoder *d, uint32_t code)
     return base_fail(d->report, WISP_E_UNSUPPORTED, "wasm: byte %zu, %s: %s are not supported (opcode 0x%x)",
                      base_offset(&d->r), d->section,
                      code == 0xfe ? "threads" : "instructions of the garbage-collected heap", code);
+}
+
+wisp_status wasm_validator_look(wasm_validator *v)
+{
+    enum { EVERY = 64 << 10 }; /* bytes of code: less than a millisecond */
+    const wasm_decode_limits *limits = &v->m->limits;
+    wasm_decoder *d = v->d;
+    const size_t left = (size_t)(v->m->bytes.data + v->m->bytes.size - d->r.at);
+    v->look = d->r.at + (left < EVERY ? left : EVERY);
+    if (limits->stopped && limits->stopped(limits->stopped_context))
+        return base_fail(d->report, WISP_E_CANCELLED, "wasm: byte %zu, %s: interrupted", base_offset(&d->r),
+                         d->section);
+    if (limits->until_ns && os_monotonic_ns() >= limits->until_ns)
+        return base_fail(d->report, WISP_E_DEADLINE, "wasm: byte %zu, %s: not validated in time", base_offset(&d->r),
+                         d->section);
+    return WISP_OK;
 }
 
 wisp_status wasm_validate_instruction(wasm_validator *v)

@@ -40,7 +40,7 @@ static inline uint32_t index_at(const uint8_t **p)
 #define SAVE (v->sp = sp, v->high = high)
 #define LOAD                                                                                                           \
     (at = v->d->r.at, sp = v->sp, high = v->high, floor = v->floor, room = v->room,                                    \
-     last = base_left(&v->d->r) >= LONGEST ? v->d->r.end - LONGEST : at - 1)
+     last = base_left(&v->d->r) >= LONGEST ? v->d->r.end - LONGEST : at - 1, last = last < v->look ? last : v->look)
 #define NEXT                                                                                                           \
     do {                                                                                                               \
         if (WASM_UNLIKELY(at > last)) goto other;                                                                      \
@@ -266,6 +266,7 @@ prefix_fd : {
 other:
     v->d->r.at = at;
     SAVE;
+    if (WASM_UNLIKELY(at > v->look)) BASE_TRY(wasm_validator_look(v));
     BASE_TRY(wasm_validate_instruction(v));
     if (!v->control_count) return WISP_OK;
     LOAD;

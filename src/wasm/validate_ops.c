@@ -40,7 +40,7 @@ const wasm_op_info *wasm_op(uint32_t code)
     uint32_t prefix = code >> 12, sub = code & 0xfff;
     if (prefix == 0xfc ? sub > 0xff : prefix == 0xfd ? sub >= 0x120 : code > 0xff) return NULL;
     const wasm_op_info *op = &ops[SLOT(code)];
-    return op->text ? op : NULL;
+    return *op->text ? op : NULL;
 }
 
 /* ---- instructions with a fixed signature ---- */

@@ -29,6 +29,7 @@ enum { WASM_DIRECT_LOCALS = 256 };
 typedef struct wasm_validator {
     wasm_decoder *d; /* its reader is at the next byte */
     const wasm_module *m;
+    const uint8_t *look; /* from here on it is time to look whether the decoding should end */
     /* operands: four words below the first are there, and never a type that an instruction wants */
     wasm_type *operands, *sp, *floor, *room, *high; /* next, of the top frame, end of the array, greatest sp */
     size_t operand_capacity;
@@ -107,6 +108,8 @@ wisp_status wasm_validate_simple(wasm_validator *v, const wasm_op_info *op);
 /* validate.c: the instruction at the reader; a control instruction whose opcode has been read */
 wisp_status wasm_validate_instruction(wasm_validator *v);
 wisp_status wasm_validate_control(wasm_validator *v, uint32_t code);
+/* validate.c: has it taken too long, or should it stop? Once in so many bytes of code. */
+wisp_status wasm_validator_look(wasm_validator *v);
 /* validate_fast.c: a function's instructions, to its end */
 wisp_status wasm_validate_code(wasm_validator *v);
 

@@ -82,6 +82,10 @@ typedef struct wasm_decode_limits {
     uint32_t locals;   /* of a function, parameters included */
     uint32_t operands; /* greatest height of a function's operand stack */
     uint32_t nesting;  /* of blocks */
+    uint64_t until_ns; /* of os_monotonic_ns: past it, WISP_E_DEADLINE; 0: no limit */
+    /* Asked now and then, by several threads: true ends it with WISP_E_CANCELLED. NULL: nobody asks. */
+    bool (*stopped)(void *context);
+    void *stopped_context;
 } wasm_decode_limits;
 extern const wasm_decode_limits wasm_decode_defaults;
 
@@ -164,11 +168,13 @@ typedef struct wasm_limits {
     uint32_t host_depth;       /* host function -> wasm_call -> host function … on the host's stack; same trap */
     uint64_t fuel;             /* calls and backward branches (bulk operations count 1 per 64 bytes); 0: no limit.
                                 * WISP_E_FUEL */
-    base_budget *budget;       /* linear memory and tables are charged to it (WISP_E_MEMORY); may be NULL */
+    base_budget *budget;       /* linear memory, tables, exceptions are charged to it (WISP_E_MEMORY); may be NULL */
     uint32_t instances;        /* in the store, those that failed half-way too (WISP_E_LIMIT); 0: no limit */
     uint64_t native_stack;     /* bytes of the calling thread's stack, host functions included: past it the trap "call
                                 * stack exhausted"; 0: what the thread has. Some of that is always kept back */
     uint64_t time_ns;          /* of each call from outside, host functions included (WISP_E_DEADLINE); 0: no limit */
+    uint64_t exception_bytes;  /* of exceptions that live: those on their way and those a reference was made of, which
+                                * last as long as the store (WISP_E_LIMIT); 0: no limit */
     bool explicit_checks;      /* compare addresses instead of relying on guard pages and signal handlers */
 } wasm_limits;
 extern const wasm_limits wasm_limits_defaults;
@@ -185,9 +191,10 @@ typedef enum wasm_limit {
     WASM_LIMIT_VALUE_STACK,
     WASM_LIMIT_NATIVE_STACK,
     WASM_LIMIT_HOST_DEPTH,
-    WASM_LIMIT_FUEL,      /* WISP_E_FUEL */
-    WASM_LIMIT_DEADLINE,  /* WISP_E_DEADLINE */
-    WASM_LIMIT_INTERRUPT, /* WISP_E_CANCELLED */
+    WASM_LIMIT_FUEL,       /* WISP_E_FUEL */
+    WASM_LIMIT_DEADLINE,   /* WISP_E_DEADLINE */
+    WASM_LIMIT_INTERRUPT,  /* WISP_E_CANCELLED */
+    WASM_LIMIT_EXCEPTIONS, /* WISP_E_LIMIT */
 } wasm_limit;
 
 wisp_status wasm_store_new(wasm_store **out, const wasm_limits *limits, wisp_report *report) WISP_MUST_USE;

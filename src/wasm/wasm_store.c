@@ -16,6 +16,7 @@ const wasm_limits wasm_limits_defaults = {
     .stack_bytes = 16u << 20,
     .host_depth = 50,
     .instances = 10000,
+    .exception_bytes = 64 << 20,
 };
 
 /* ---- stores ---- */
@@ -410,6 +411,29 @@ static void ring(void *store)
     wasm_interrupt(store, WASM_INTERRUPT_DEADLINE);
 }
 
+void wasm_begin_deadline(wasm_store *store)
+{
+    if (!store->limits.time_ns) return;
+    const uint64_t now = os_monotonic_ns();
+    const uint64_t when = store->limits.time_ns < UINT64_MAX - now ? now + store->limits.time_ns : UINT64_MAX;
+    store->alarm = (os_alarm){.when = when, .ring = ring, .argument = store};
+    os_alarm_set(&store->alarm);
+}
+
+void wasm_end_deadline(wasm_store *store)
+{
+    if (!store->alarm.ring) return;
+    os_alarm_clear(&store->alarm);
+    store->alarm.ring = NULL;
+    wasm_uninterrupt(store, WASM_INTERRUPT_DEADLINE);
+}
+
+wisp_status wasm_check_interrupt(wasm_store *store, wisp_report *report)
+{
+    if (WASM_LIKELY(!wasm_store_interrupted(store))) return WISP_OK;
+    return report_failure(store, wasm_interrupted(store), report);
+}
+
 /* A call from outside. */
 static void begin_call(wasm_store *store)
 {
@@ -418,20 +442,13 @@ static void begin_call(wasm_store *store)
     store->exceeded = WASM_LIMIT_NONE;
     store->fault_code = NULL;
     store->fault_pc = 0;
-    if (!store->limits.time_ns) return;
-    const uint64_t now = os_monotonic_ns();
-    const uint64_t when = store->limits.time_ns < UINT64_MAX - now ? now + store->limits.time_ns : UINT64_MAX;
-    store->alarm = (os_alarm){.when = when, .ring = ring, .argument = store};
-    os_alarm_set(&store->alarm);
+    wasm_begin_deadline(store);
 }
 
 static void end_call(wasm_store *store)
 {
     settle_fuel(store);
-    if (!store->alarm.ring) return;
-    os_alarm_clear(&store->alarm);
-    store->alarm.ring = NULL;
-    wasm_uninterrupt(store, WASM_INTERRUPT_DEADLINE);
+    wasm_end_deadline(store);
 }
 
 wisp_status wasm_store_set_time(wasm_store *store, uint64_t ns, wisp_report *report)
