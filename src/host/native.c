@@ -81,6 +81,7 @@ static bool from_engine(host_native *n)
     wanted.target = 0;
     for (uint64_t i = host_native_engine_count; i-- > 0;) {
         base_span image = {host_native_engine[i].data, (size_t)host_native_engine[i].size};
+        if (!wasm_native_is_of(image, wanted.module)) break; /* all are of one: the other's pages stay untouched */
         if (wasm_native_check(image, &wanted, NULL) != WISP_OK) continue;
         n->wanted.target = 0;
         bool used = use(n, image, HOST_NATIVE_ENGINE);

@@ -15,7 +15,7 @@
 
 enum { KEY_BYTES = 32, MAC_BYTES = CAPSULE_MAC_BYTES, MAGIC_BYTES = 8, NAME_BYTES = 80 };
 static const uint64_t cache_limit = 1ull << 30, image_limit = 1ull << 29;
-static const char magic[MAGIC_BYTES + 1] = "WISPNAT1";
+static const char magic[MAGIC_BYTES + 1] = "WISPNAT2";
 
 /* XDG base directories: a relative path is to be ignored. */
 static bool xdg_folder(char *out, size_t size, const char *variable, const char *below_home, const char *below)
@@ -66,16 +66,16 @@ static void name_of(char out[NAME_BYTES], const wasm_native_wanted *wanted)
     strcat(out, ".image");
 }
 
-/* Leaves the image alone in `file`. */
+/* Leaves the image alone in `file`: what vouches for it comes last, so that nothing is moved. */
 static bool is_good(base_buffer *file, const uint8_t key[KEY_BYTES], const char *name)
 {
-    const size_t head = MAGIC_BYTES + MAC_BYTES;
     uint8_t mac[MAC_BYTES];
-    if (file->size < head || memcmp(file->data, magic, MAGIC_BYTES) != 0) return false;
-    authenticate(mac, key, name, (base_span){file->data + head, file->size - head});
-    if (!capsule_equal(mac, file->data + MAGIC_BYTES, MAC_BYTES)) return false;
-    file->size -= head;
-    memmove(file->data, file->data + head, file->size);
+    if (file->size < MAGIC_BYTES + MAC_BYTES) return false;
+    const size_t size = file->size - MAGIC_BYTES - MAC_BYTES;
+    if (memcmp(file->data + size, magic, MAGIC_BYTES) != 0) return false;
+    authenticate(mac, key, name, (base_span){file->data, size});
+    if (!capsule_equal(mac, file->data + size + MAGIC_BYTES, MAC_BYTES)) return false;
+    file->size = size;
     return true;
 }
 
@@ -107,15 +107,15 @@ wisp_status host_native_cache_read(base_buffer *image, const wasm_native_wanted 
 wisp_status host_native_cache_write(base_span image, const wasm_native_wanted *wanted, wisp_report *report)
 {
     char path[4096], name[NAME_BYTES];
-    uint8_t key[KEY_BYTES], head[MAGIC_BYTES + MAC_BYTES];
+    uint8_t key[KEY_BYTES], tail[MAGIC_BYTES + MAC_BYTES];
     os_private dir = OS_PRIVATE_NONE;
     if (image.size > image_limit) return base_fail(report, WISP_E_LIMIT, "too large for the cache");
     BASE_TRY(host_installation_key(key, "native code", report));
     BASE_TRY(open_folder(&dir, path, sizeof path, report));
     name_of(name, wanted);
-    memcpy(head, magic, MAGIC_BYTES);
-    authenticate(head + MAGIC_BYTES, key, name, image);
-    wisp_status status = os_private_write(&dir, name, (base_span){head, sizeof head}, image, report);
+    memcpy(tail, magic, MAGIC_BYTES);
+    authenticate(tail + MAGIC_BYTES, key, name, image);
+    wisp_status status = os_private_write(&dir, name, image, (base_span){tail, sizeof tail}, report);
     os_private_sweep(&dir, cache_limit);
     os_private_close(&dir);
     return status;

@@ -80,6 +80,8 @@ void os_release(void *address, size_t size);                           /* the wh
 size_t os_page_size(void);
 /* Zeroed pages; `huge` asks for transparent huge pages. NULL on failure. os_release() frees. */
 void *os_pages(size_t size, bool huge);
+/* A wish: the whole pages of the range come now, in one go; a fault for each may take twenty times as long. */
+void os_populate(void *address, size_t size);
 /* Another size for what os_pages gave (or NULL, 0): it may move; what is new is zero. NULL: as it was. */
 void *os_pages_resize(void *old, size_t old_size, size_t size);
 

@@ -41,6 +41,17 @@ void *os_pages(size_t size, bool huge)
     return p;
 }
 
+void os_populate(void *address, size_t size)
+{
+#ifdef MADV_POPULATE_WRITE
+    const uintptr_t page = os_page_size(), start = ((uintptr_t)address + page - 1) & ~(page - 1);
+    const uintptr_t end = ((uintptr_t)address + size) & ~(page - 1);
+    if (end > start) madvise((void *)start, end - start, MADV_POPULATE_WRITE);
+#else
+    (void)address, (void)size;
+#endif
+}
+
 void *os_pages_resize(void *old, size_t old_size, size_t size)
 {
     if (!old) return os_pages(size, false);

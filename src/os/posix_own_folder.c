@@ -44,17 +44,16 @@ void os_private_close(os_private *dir)
 
 static wisp_status read_all(int fd, const char *name, uint64_t size, base_buffer *out, wisp_report *report)
 {
-    uint8_t *buffer = base_alloc(65536);
-    if (!buffer) return base_fail(report, WISP_E_MEMORY, "%s: out of memory", name);
-    while (size && !out->failed) {
-        ssize_t n = read(fd, buffer, size < 65536 ? (size_t)size : 65536);
+    if (size > SIZE_MAX - out->size || !BASE_GROW(out->data, out->capacity, out->size + (size_t)size))
+        return base_fail(report, WISP_E_MEMORY, "%s: out of memory", name);
+    os_populate(out->data + out->size, (size_t)size);
+    while (size) {
+        ssize_t n = read(fd, out->data + out->size, (size_t)size);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) break;
-        base_put(out, buffer, (size_t)n);
+        out->size += (size_t)n;
         size -= (uint64_t)n;
     }
-    base_free(buffer);
-    if (out->failed) return base_fail(report, WISP_E_MEMORY, "%s: out of memory", name);
     return size ? base_fail(report, WISP_E_IO, "%s: cannot read", name) : WISP_OK;
 }
 

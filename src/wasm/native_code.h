@@ -48,6 +48,8 @@ typedef struct wasm_native_wanted {
 /* Checks the image's header and tables, without looking at its code: who made that must be known. WISP_E_INPUT: not an
  * image, or not of this module; WISP_E_UNSUPPORTED: for another CPU, ABI or other options. */
 wisp_status wasm_native_check(base_span image, const wasm_native_wanted *wanted, wisp_report *report) WISP_MUST_USE;
+/* Only asks the header, on its first page, whether the image is of this module. */
+bool wasm_native_is_of(base_span image, const uint8_t module[32]);
 /* Checks the image, copies it into pages of the instance's store, and lets every call made from now on run in it. On a
  * failure (WISP_E_IO: the system refuses executable pages; WISP_E_UNSUPPORTED: the code needs guard pages) the
  * interpreter goes on. The store's thread; also from a host function. */

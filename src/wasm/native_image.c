@@ -197,6 +197,13 @@ wisp_status wasm_native_fits(const wasm_native_code *code, const wasm_native_wan
     return WISP_OK;
 }
 
+bool wasm_native_is_of(base_span image, const uint8_t module[32])
+{
+    wasm_native_header h;
+    base_reader r = base_reader_of(image.data, image.size);
+    return read_header(&r, &h) && memcmp(h.module, module, sizeof h.module) == 0;
+}
+
 wisp_status wasm_native_check(base_span image, const wasm_native_wanted *wanted, wisp_report *report)
 {
     wasm_native_code code;

@@ -55,6 +55,7 @@ static wisp_status map(loaded_image *l, base_span image, wisp_report *report)
     l->pages_size = page_up(image.size);
     if (!(l->pages = os_pages(l->pages_size, false)))
         return base_fail(report, WISP_E_MEMORY, "native code: no memory for %zu bytes", image.size);
+    os_populate(l->pages, l->pages_size);
     memcpy(l->pages, image.data, image.size);
     uint8_t *base = l->pages, *text = base + h->text_offset;
     size_t text_size = page_up(h->text_size);

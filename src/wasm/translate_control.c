@@ -357,10 +357,8 @@ static void begin_try(translator *t, const wasm_instr *i)
     if (!BASE_GROW(t->handlers, t->handler_capacity, t->handler_count + 1)) t->failed = true;
     if (t->failed) return;
     const size_t index = t->handler_count++;
-    t->handlers[index] = (wasm_handler){.outer = t->handler,
-                                        .slot = wasm_home(t, t->height),
-                                        .first = (uint32_t)t->catch_count,
-                                        .count = i->count};
+    t->handlers[index] = (wasm_handler){
+        .outer = t->handler, .slot = wasm_home(t, t->height), .first = (uint32_t)t->catch_count, .count = i->count};
     const uint8_t *list = i->list;
     for (uint32_t n = 0; n < i->count && !wasm_translation_ends(t, n); n++)
         catch_stub(t, wasm_instr_catch_nocheck(&list));
