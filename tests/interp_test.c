@@ -396,9 +396,8 @@ static void caught_values_are_part_of_the_frame(void **state)
 {
     (void)state;
     machine m;
-    const text types =
-        TEXT(5, 0x60, 1, I32, 1, I32, 0x60, 8, I32, I32, I32, I32, I32, I32, I32, I32, 0, 0x60, 0, 8, I32, I32, I32,
-             I32, I32, I32, I32, I32, 0x60, 1, 0x69, 1, I32, 0x60, 0, 0);
+    const text types = TEXT(5, 0x60, 1, I32, 1, I32, 0x60, 8, I32, I32, I32, I32, I32, I32, I32, I32, 0, 0x60, 0, 8,
+                            I32, I32, I32, I32, I32, I32, I32, I32, 0x60, 1, 0x69, 1, I32, 0x60, 0, 0);
     const text bodies[] = {
         /* 1: throws eight values */
         TEXT(0, CONST, 1, CONST, 2, CONST, 3, CONST, 4, CONST, 5, CONST, 6, CONST, 7, CONST, 8, 0x08, 0, END),

@@ -81,6 +81,11 @@ typedef struct wisp_engine_options {
     size_t size;
     wisp_native native;
     uint32_t instances; /**< alive at a time, of all modules of this engine; 0: no limit */
+    /* Checking a module can take long, too: a gigabyte of code some seconds. */
+    uint64_t load_deadline_ms; /**< of wisp_module_new and _open, wall clock: then WISP_E_DEADLINE; 0: none */
+    /** Asked every millisecond or so, by several threads at once: true ends it with WISP_E_CANCELLED. NULL: nobody. */
+    bool (*load_stopped)(void *context);
+    void *load_context;
 } wisp_engine_options;
 
 /** An engine may be used by several threads at once. `options` NULL: defaults. */
@@ -91,7 +96,8 @@ WISP_API void wisp_engine_free(wisp_engine *engine);
 /* ---- modules ---------------------------------------------------------------------------------------------------- */
 
 /** Checks the whole module. The bytes are copied. WISP_E_INPUT or WISP_E_TRUNCATED with the place in the file and the
- * reason, WISP_E_UNSUPPORTED (a proposal that WISP does not have), WISP_E_LIMIT, WISP_E_MEMORY. */
+ * reason, WISP_E_UNSUPPORTED (a proposal that WISP does not have), WISP_E_LIMIT, WISP_E_MEMORY; WISP_E_DEADLINE and
+ * WISP_E_CANCELLED by the engine's options. */
 WISP_API wisp_status wisp_module_new(wisp_module **module, wisp_engine *engine, const void *bytes, size_t size,
                                      wisp_report *report) WISP_MUST_USE;
 /** The same from a file, which is mapped; changing it afterwards changes nothing. Also WISP_E_NOT_FOUND, WISP_E_IO. */
@@ -133,7 +139,8 @@ typedef struct wisp_limits {
     uint32_t call_depth;     /**< wasm calls within each other; 0: 20,000. Past it: the trap "call stack exhausted" */
     uint64_t stack;          /**< bytes for their parameters, locals and operands; 0: 16 MiB. The same trap */
     uint64_t fuel;           /**< calls and backward branches, for good; 0: no limit. The same count in every run */
-    uint64_t deadline_ms;    /**< of each call from outside, wall clock (and of compiling first); 0: none */
+    /** Of each call from outside and of wisp_instance_new, compiling first included, wall clock; 0: none. */
+    uint64_t deadline_ms;
     uint32_t open_files;     /**< WASI descriptors; 0: 256 */
 } wisp_limits;
 
@@ -211,7 +218,7 @@ WISP_API wisp_status wisp_host_exit(wisp_instance *caller, uint32_t code);
 /** Links the imports and fills memories and tables; runs none of the module's code, so that it can be interrupted
  * before that. WISP_E_NOT_FOUND: an import that nothing offers; WISP_E_INPUT: one of another type; WISP_E_LIMIT: it
  * wants more memory or tables than it may have, or the engine has too many instances; WISP_E_TRAP: its data does not
- * fit its own memory; WISP_E_IO: a directory cannot be opened. `options` NULL: nothing is granted. */
+ * fit its own memory; WISP_E_DEADLINE; WISP_E_IO: a directory cannot be opened. `options` NULL: nothing is granted. */
 WISP_API wisp_status wisp_instance_new(wisp_instance **instance, wisp_module *module,
                                        const wisp_instance_options *options, wisp_report *report) WISP_MUST_USE;
 /** Not from one of its host functions. */

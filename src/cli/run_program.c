@@ -235,7 +235,7 @@ static int start(wisp_module *module, const char *name, int count, char **operan
         cli_say("%s: %s; --mem-limit N gives it more", name, report.text);
     else if (status != WISP_OK)
         cli_say("%s: %s", name, report.text);
-    if (status != WISP_OK) return EXIT_FAILED;
+    if (status != WISP_OK) return status == WISP_E_DEADLINE ? EXIT_TRAPPED : EXIT_FAILED;
     cli_watch_instance(instance);
     if (cli_interrupted()) wisp_instance_interrupt(instance); /* before it could be watched */
     exit_status = cli_program.invoke ? invoke(instance, module, name, count - 1, operands + 1, &report)
@@ -246,16 +246,25 @@ static int start(wisp_module *module, const char *name, int count, char **operan
     return exit_status;
 }
 
+static bool stopped(void *unused)
+{
+    (void)unused;
+    return cli_interrupted();
+}
+
 int cli_run_program(int count, char **operands)
 {
     wisp_report report = {0};
     wisp_engine *engine = NULL;
     wisp_module *module = NULL;
-    const wisp_engine_options options = {.size = sizeof options, .native = cli_native()};
+    const wisp_engine_options options = {.size = sizeof options,
+                                         .native = cli_native(),
+                                         .load_deadline_ms = cli_program.deadline_ms,
+                                         .load_stopped = stopped};
     if (wisp_engine_new(&engine, &options, &report) != WISP_OK ||
         wisp_module_open(&module, engine, operands[0], &report) != WISP_OK) {
         wisp_engine_free(engine);
-        return cli_fail(&report);
+        return report.status == WISP_E_DEADLINE ? cli_fail(&report), EXIT_TRAPPED : cli_fail(&report);
     }
     operands[0] = (char *)base_name(operands[0]); /* where it lies is none of its business */
     int exit_status = start(module, operands[0], count, operands);

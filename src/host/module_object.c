@@ -130,7 +130,15 @@ static wisp_status decode(wisp_module *m, base_span bytes, wisp_report *report)
     if (bytes.size && (bytes.size < 4 || memcmp(bytes.data, "\0asm", 4) != 0))
         return base_fail(report, WISP_E_INPUT, "byte 0: not a WebAssembly module");
     if (!bytes.size) return base_fail(report, WISP_E_TRUNCATED, "empty: not a WebAssembly module");
-    BASE_TRY(wasm_module_new(&m->wasm, bytes, NULL, report));
+    wasm_decode_limits limits = wasm_decode_defaults;
+    if (m->engine) {
+        const wisp_engine_options *options = &m->engine->options;
+        const uint64_t now = os_monotonic_ns(), ms = options->load_deadline_ms;
+        if (ms && ms < (UINT64_MAX - now) / 1000000) limits.until_ns = now + ms * 1000000;
+        limits.stopped = options->load_stopped;
+        limits.stopped_context = options->load_context;
+    }
+    BASE_TRY(wasm_module_new(&m->wasm, bytes, &limits, report));
     return list_externs(m, report);
 }
 
