@@ -432,6 +432,61 @@ static void deadline(void **state)
     wisp_instance_free(instance);
 }
 
+typedef struct load_stop {
+    _Atomic unsigned asked;
+    bool answer;
+} load_stop;
+
+static bool ask_slowly(void *context)
+{
+    load_stop *stop = context;
+    stop->asked++;
+    usleep(3000); /* longer than the deadline below */
+    return stop->answer;
+}
+
+static void loading_ends(void **state)
+{
+    (void)state;
+    wisp_report report = {0};
+    load_stop stop = {.answer = true};
+    wisp_engine_options options = {.size = sizeof options, .load_stopped = ask_slowly, .load_context = &stop};
+    for (int n = 0; n < 3; n++) {
+        wisp_engine *engine;
+        wisp_module *m = NULL;
+        static const wisp_status expected[] = {WISP_E_CANCELLED, WISP_E_DEADLINE, WISP_OK};
+        stop.asked = 0;
+        stop.answer = n == 0;
+        options.load_deadline_ms = n == 1 ? 1 : 0;
+        report = (wisp_report){0};
+        assert_int_equal(wisp_engine_new(&engine, &options, &report), WISP_OK);
+        assert_int_equal(wisp_module_open(&m, engine, getenv("WISP_API_GUEST"), &report), expected[n]);
+        assert_int_equal(report.status, expected[n]);
+        assert_true(stop.asked > 0);
+        wisp_module_free(m);
+        wisp_engine_free(engine);
+    }
+}
+
+/* Nine million elements take more than a millisecond. */
+static void making_an_instance_ends(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = "\0asm\1\0\0\0\4\7\1\x70\0\xc0\xa8\xa5\4";
+    wisp_report report = {0};
+    wisp_module *m;
+    wisp_instance *instance = NULL;
+    wisp_limits limits = {.size = sizeof limits, .deadline_ms = 1};
+    wisp_instance_options options = {.size = sizeof options, .limits = &limits};
+    assert_int_equal(wisp_module_new(&m, NULL, bytes, sizeof bytes - 1, &report), WISP_OK);
+    assert_int_equal(wisp_instance_new(&instance, m, &options, &report), WISP_E_DEADLINE);
+    limits.deadline_ms = 0;
+    report = (wisp_report){0};
+    assert_int_equal(wisp_instance_new(&instance, m, &options, &report), WISP_OK);
+    wisp_instance_free(instance);
+    wisp_module_free(m);
+}
+
 static void memory(void **state)
 {
     (void)state;
@@ -823,6 +878,8 @@ int main(void)
         cmocka_unit_test(calls_within_calls),
         cmocka_unit_test(fuel),
         cmocka_unit_test(deadline),
+        cmocka_unit_test(loading_ends),
+        cmocka_unit_test(making_an_instance_ends),
         cmocka_unit_test(memory),
         cmocka_unit_test(stacks),
         cmocka_unit_test(interruption),
