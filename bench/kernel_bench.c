@@ -17,8 +17,9 @@
 #include "tensor/layout.h"
 
 enum { ROUNDS = 15 };
-static const uint32_t types[] = {WISP_Q4_0_R16, WISP_Q8_0_R16, WISP_Q4_K_R16, WISP_Q6_K_R16,
-                                 WISP_F16,      WISP_BF16,     WISP_F32};
+static const uint32_t types[] = {WISP_Q4_0_R16,  WISP_Q8_0_R16, WISP_Q4_K_R16, WISP_Q5_K_R16,   WISP_Q6_K_R16,
+                                 WISP_Q4_1_R16,  WISP_Q5_0_R16, WISP_Q5_1_R16, WISP_IQ4_NL_R16, WISP_IQ4_XS_R16,
+                                 WISP_MXFP4_R16, WISP_F16,      WISP_BF16,     WISP_F32};
 enum { TYPES = sizeof types / sizeof *types };
 
 static os_pool *pool;

@@ -1,5 +1,6 @@
 /* Must reach: tensor_validate check_view check_size check_output check_index check_pages tensor_plan tensor_run_task
  * tensor_run_matmul tensor_run_attention tensor_run_kv_write tensor_get_row program_read
+ * tensor_read_block tensor_read_lane tensor_pack_bytes
  *
  * Bytes -> numbers in an index buffer, then up to 8 commands over a few small buffers, submitted to a device with
  * portable kernels and to one with this processor's: neither may touch a byte outside, and both must agree. */

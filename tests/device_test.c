@@ -328,7 +328,7 @@ static void indices_do_not_lie_in_weights(void **state)
     static const struct {
         uint32_t op;
         int view;
-    } cases[] = {{WISP_OP_GET_ROWS, 2}, {WISP_OP_KV_WRITE, 2},  {WISP_OP_KV_WRITE, 3},  {WISP_OP_KV_WRITE, 4},
+    } cases[] = {{WISP_OP_GET_ROWS, 2},  {WISP_OP_KV_WRITE, 2},  {WISP_OP_KV_WRITE, 3}, {WISP_OP_KV_WRITE, 4},
                  {WISP_OP_ATTENTION, 4}, {WISP_OP_ATTENTION, 5}, {WISP_OP_ATTENTION, 6}};
     /* zeros are valid indices everywhere, so only their place is wrong */
     static const uint8_t zeros[SIZE] __attribute__((aligned(64)));
@@ -678,11 +678,12 @@ static void argmax_ties_and_nans(void **state)
 /* ---- layouts ---- */
 static void packing_is_reversible(void **state)
 {
-    static const uint32_t types[] = {WISP_Q4_0, WISP_Q8_0, WISP_Q4_K, WISP_Q6_K};
+    static const uint32_t types[] = {WISP_Q4_0, WISP_Q8_0, WISP_Q4_K,   WISP_Q6_K,   WISP_Q4_1, WISP_Q5_0,
+                                     WISP_Q5_1, WISP_Q5_K, WISP_IQ4_NL, WISP_IQ4_XS, WISP_MXFP4};
     (void)state;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         for (uint32_t count = 1; count <= 16; count += 5)
-            for (uint32_t blocks = 1; blocks <= 3; blocks++) {
+            for (uint32_t blocks = 1; blocks <= 5; blocks++) {
                 const tensor_type_info *info = tensor_type_find(types[i]);
                 const uint64_t cols = (uint64_t)blocks * info->block;
                 uint64_t row, packed;

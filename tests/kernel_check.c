@@ -10,6 +10,7 @@
 
 #include "os/os.h"
 #include "os/pool.h"
+#include "tensor/blocks.h"
 #include "tensor/device.h"
 #include "tensor/kernels/kernels.h"
 #include "tensor/layout.h"
@@ -170,17 +171,22 @@ static const struct {
     [TENSOR_MATMUL_Q8_0] = {WISP_Q8_0_R16, TENSOR_PANEL_Q32, 1088},
     [TENSOR_MATMUL_Q4_K] = {WISP_Q4_K_R16, TENSOR_PANEL_Q256, TENSOR_Q4_K_GROUP},
     [TENSOR_MATMUL_Q6_K] = {WISP_Q6_K_R16, TENSOR_PANEL_Q256, TENSOR_Q6_K_GROUP},
-    [TENSOR_MATMUL_BYTES_32] = {WISP_Q5_0, TENSOR_PANEL_Q32, TENSOR_BYTES_32_GROUP},
-    [TENSOR_MATMUL_BYTES_32_MIN] = {WISP_Q5_1, TENSOR_PANEL_Q32, TENSOR_BYTES_32_GROUP},
-    [TENSOR_MATMUL_BYTES_256] = {WISP_Q3_K, TENSOR_PANEL_Q256, TENSOR_BYTES_256_GROUP},
-    [TENSOR_MATMUL_BYTES_256_MIN] = {WISP_Q2_K, TENSOR_PANEL_Q256, TENSOR_BYTES_256_GROUP},
+    [TENSOR_MATMUL_Q4_1] = {WISP_Q4_1_R16, TENSOR_PANEL_Q32, 320},
+    [TENSOR_MATMUL_Q5_0] = {WISP_Q5_0_R16, TENSOR_PANEL_Q32, 704},
+    [TENSOR_MATMUL_Q5_1] = {WISP_Q5_1_R16, TENSOR_PANEL_Q32, 384},
+    [TENSOR_MATMUL_IQ4_NL] = {WISP_IQ4_NL_R16, TENSOR_PANEL_Q32, 576},
+    [TENSOR_MATMUL_MXFP4] = {WISP_MXFP4_R16, TENSOR_PANEL_Q32, 1088},
+    [TENSOR_MATMUL_Q5_K] = {WISP_Q5_K_R16, TENSOR_PANEL_Q256, TENSOR_Q5_K_GROUP},
+    [TENSOR_MATMUL_IQ4_XS] = {WISP_IQ4_XS_R16, TENSOR_PANEL_Q256, TENSOR_IQ4_XS_GROUP},
+    [TENSOR_MATMUL_BYTES] = {WISP_Q3_K, TENSOR_PANEL_Q256, TENSOR_BYTES_GROUP},
+    [TENSOR_MATMUL_BYTES_MIN] = {WISP_Q2_K, TENSOR_PANEL_Q256, TENSOR_BYTES_GROUP},
 };
 
 /* Scales that keep results finite, so that a wrong bit shows: F16 numbers at the head of each block. */
 static void tame_scales(int kind, uint8_t *w, size_t size)
 {
     const size_t step = matmuls[kind].step;
-    const int floats_first = kind >= TENSOR_MATMUL_BYTES_32;
+    const int floats_first = kind >= TENSOR_MATMUL_BYTES;
     for (size_t i = 0; kind == TENSOR_MATMUL_F32 && i + 4 <= size; i += 4) {
         const float f = any_float(NORMAL);
         memcpy(w + i, &f, 4);
@@ -190,13 +196,16 @@ static void tame_scales(int kind, uint8_t *w, size_t size)
     for (size_t b = 0; step && b < size; b += step)
         for (size_t i = floats_first ? 3 : 1; i < (floats_first ? 128 : 64); i += floats_first ? 4 : 2)
             w[b + i] = (uint8_t)((w[b + i] & 0x83) | (floats_first ? 0x3c : 0x20));
+    for (size_t b = 0; kind == TENSOR_MATMUL_MXFP4 && b < size; b += step)
+        for (size_t i = 0; i < 64; i++)
+            w[b + i] = (uint8_t)(118 + w[b + i] % 16);
 }
 
 /* Bytes of a group, or of `rows` rows of a plain type. */
 static size_t weights_size(int kind, uint32_t rows, uint32_t k)
 {
     uint64_t row;
-    if (kind >= TENSOR_MATMUL_BYTES_32) return (size_t)tensor_bytes_group(matmuls[kind].type, k);
+    if (kind >= TENSOR_MATMUL_BYTES) return (size_t)tensor_bytes_group(matmuls[kind].type, k);
     if (matmuls[kind].step) return (size_t)tensor_group_bytes(matmuls[kind].type, k);
     return tensor_row_bytes(matmuls[kind].type, k, &row) ? (size_t)row * rows : 0;
 }
@@ -409,6 +418,12 @@ static void check_halves(const tensor_kernels *want, const tensor_kernels *got)
     }
 }
 
+/* Every type of weights; the first 7 are tried with both types of cache. */
+static const uint32_t sources[] = {
+    WISP_F32,   WISP_F16,   WISP_BF16,    WISP_Q4_0,   WISP_Q8_0,   WISP_Q4_K,    WISP_Q6_K,  WISP_Q4_1,  WISP_Q5_0,
+    WISP_Q5_1,  WISP_Q2_K,  WISP_Q3_K,    WISP_Q5_K,   WISP_IQ4_NL, WISP_IQ4_XS,  WISP_MXFP4, WISP_TQ1_0, WISP_TQ2_0,
+    WISP_IQ1_S, WISP_IQ1_M, WISP_IQ2_XXS, WISP_IQ2_XS, WISP_IQ2_S,  WISP_IQ3_XXS, WISP_IQ3_S};
+
 /* ---- whole ops: a small model's step, all ops, any weights and cache, any threads and split ---- */
 enum { DIM = 256, HEADS = 4, KV_HEADS = 2, HEAD = 64, FF = 512, VOCAB = 50, STEPS = 75, PAGES = 4 };
 enum { IDS, POS, SEQ, TABLE, X, H, Q, K, V, T, KC, VC, A, G, U, L, BEST, FREQ, W, BUFFERS };
@@ -459,6 +474,48 @@ static void random_rows(uint32_t type, uint8_t *out, uint64_t size)
         else
             tame_block(type, out + i);
     }
+}
+
+static int kind_of(uint32_t type)
+{
+    const uint32_t packed = tensor_type_find(type)->packed;
+    for (int kind = TENSOR_MATMUL_Q4_0; packed && kind < TENSOR_MATMUL_KINDS; kind++)
+        if (matmuls[kind].type == packed) return kind;
+    return type == WISP_Q2_K ? TENSOR_MATMUL_BYTES_MIN : TENSOR_MATMUL_BYTES;
+}
+
+/* MATMUL against the dequantized weights in double precision, with activations that 8 bits hold exactly. */
+static void check_meaning(const tensor_kernels *k, uint32_t type)
+{
+    enum { K = 512, ROWS = 16 };
+    const tensor_type_info *info = tensor_type_find(type);
+    const int kind = kind_of(type);
+    uint64_t row;
+    tensor_row_bytes(type, K, &row);
+    uint8_t *rows = bytes((size_t)row * ROWS, ANY_BITS), *w = bytes(weights_size(kind, ROWS, K), ANY_BITS);
+    float x[K], y[ROWS], dequantized[K];
+    static _Alignas(64) uint8_t panel[8 * K];
+    random_rows(type, rows, row * ROWS);
+    for (int i = 0; i < K; i++)
+        x[i] = i % 32 ? (float)((int)(random32() % 255) - 127) : 127.0f;
+    if (info->packed)
+        tensor_pack_group(info->packed, rows, ROWS, K, w);
+    else
+        tensor_pack_bytes(type, rows, row, ROWS, K, w);
+    k->panel[matmuls[kind].panel](x, K, 1, K, panel);
+    k->matmul[kind](&(tensor_matmul_args){w, 0, ROWS, 1, K, panel, y, ROWS});
+    for (uint32_t r = 0; r < ROWS; r++) {
+        double sum = 0, size = 0;
+        tensor_dequantize(type, rows + r * row, K, dequantized);
+        for (int i = 0; i < K; i++) {
+            sum += (double)dequantized[i] * (double)x[i];
+            size += fabs((double)dequantized[i] * (double)x[i]);
+        }
+        if (!(fabs((double)y[r] - sum) <= 1e-6 * size)) fail("MATMUL is not what GET_ROWS says", type, r, 0);
+    }
+    compared += ROWS;
+    free(rows);
+    free(w);
 }
 
 /* Fills the model with weights of `source`, stored as `type` (the same, or its packed layout). */
@@ -672,11 +729,6 @@ static void check_model(uint32_t source, uint32_t type, uint32_t kv_type, unsign
 
 static void check_models(unsigned features)
 {
-    static const uint32_t sources[] = {WISP_F32,     WISP_F16,    WISP_BF16,  WISP_Q4_0,    WISP_Q8_0,
-                                       WISP_Q4_K,    WISP_Q6_K,   WISP_Q4_1,  WISP_Q5_0,    WISP_Q5_1,
-                                       WISP_Q2_K,    WISP_Q3_K,   WISP_Q5_K,  WISP_IQ4_NL,  WISP_IQ4_XS,
-                                       WISP_MXFP4,   WISP_TQ1_0,  WISP_TQ2_0, WISP_IQ1_S,   WISP_IQ1_M,
-                                       WISP_IQ2_XXS, WISP_IQ2_XS, WISP_IQ2_S, WISP_IQ3_XXS, WISP_IQ3_S};
     static result want;
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
         for (uint32_t kv = i < 7 ? WISP_F32 : WISP_F16; kv <= WISP_F16; kv++) {
@@ -704,6 +756,8 @@ static void check_target(const char *name, unsigned features)
     check_attention(&want, &got);
     check_elementwise(&want, &got);
     check_halves(&want, &got);
+    for (size_t i = 3; i < sizeof sources / sizeof *sources; i++)
+        check_meaning(&got, sources[i]);
     check_models(features);
     printf("%-12s %lu values compared, %lu failures\n", name, compared, failures);
 }

@@ -22,8 +22,16 @@ static const struct {
     {12, 0, 2},          /* Q4_K: d, dmin */
     {13, 0, 2},          /* Q5_K */
     {14, 208, NO_SCALE}, /* Q6_K: d is last */
+    {16, 0, NO_SCALE},   /* IQ2_XXS */
+    {17, 0, NO_SCALE},   /* IQ2_XS */
+    {18, 0, NO_SCALE},   /* IQ3_XXS */
+    {19, 0, NO_SCALE},   /* IQ1_S */
     {20, 0, NO_SCALE},   /* IQ4_NL */
+    {21, 0, NO_SCALE},   /* IQ3_S */
+    {22, 0, NO_SCALE},   /* IQ2_S */
     {23, 0, NO_SCALE},   /* IQ4_XS */
+    {34, 52, NO_SCALE},  /* TQ1_0: d is last */
+    {35, 64, NO_SCALE},  /* TQ2_0 */
 };
 
 static uint16_t load16(const uint8_t *p)

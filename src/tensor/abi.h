@@ -39,9 +39,16 @@ typedef enum wisp_type {
     WISP_TQ2_0 = 35,
     WISP_MXFP4 = 39,
     WISP_Q4_0_R16 = 0x102,
+    WISP_Q4_1_R16 = 0x103,
+    WISP_Q5_0_R16 = 0x106,
+    WISP_Q5_1_R16 = 0x107,
     WISP_Q8_0_R16 = 0x108,
     WISP_Q4_K_R16 = 0x10c,
+    WISP_Q5_K_R16 = 0x10d,
     WISP_Q6_K_R16 = 0x10e,
+    WISP_IQ4_NL_R16 = 0x114,
+    WISP_IQ4_XS_R16 = 0x117,
+    WISP_MXFP4_R16 = 0x127,
 } wisp_type;
 
 /* A matrix of rows x cols elements inside a buffer. Plain types: row r starts at offset + r * stride, elements of a row

@@ -9,13 +9,15 @@
  * first product is exact in binary32 for all types, so no order of factors can be seen. */
 typedef struct tensor_block {
     float d, dmin;
-    int8_t scale[16];
+    int16_t scale[16];
     uint8_t min[16];
     int8_t q[256]; /* as many as the type's block */
 } tensor_block;
 
 /* Reads one block of a GGUF block type; false (and nothing read): `type` is none. */
 bool tensor_read_block(uint32_t type, const void *bytes, tensor_block *block);
+/* Block b of lane r of a packed group. Scales and minima may have more bits there than in GGUF's block, and count. */
+void tensor_read_lane(uint32_t packed_type, const void *group, uint64_t b, uint32_t r, tensor_block *block);
 
 /* The first `count` (a multiple of 16) elements as floats. */
 void tensor_block_floats(const tensor_block *block, uint32_t count, float *y);
@@ -25,6 +27,7 @@ void tensor_block_floats(const tensor_block *block, uint32_t count, float *y);
 bool tensor_dequantize(uint32_t type, const void *bytes, uint64_t count, float *y);
 
 float tensor_half_to_float(uint16_t h);
+float tensor_power_to_float(uint8_t e); /* MXFP4's scale: 2^(e - 128) */
 
 /* ---- for the files of this folder: one reader a type ---- */
 typedef void tensor_read_block_fn(const uint8_t *in, tensor_block *b);

@@ -16,6 +16,15 @@
  *           (unit c, byte 4r+j: bits 0-1 K = 16c+j, 2-3 K = 16c+4+j, 4-5 K = 16c+8+j, 6-7 K = 16c+12+j). Value = the 6
  *           bits minus 32. 64 + 256 + 8 * (256 + 128) = 3392 bytes. 6.625 bits a weight. (All low nibbles first, then
  *           all high bits, made two streams of it: a token's product ran at 5 GB/s where one stream gives 12.)
+ *
+ * Q4_1_R16   block: [16 F16 d][16 F16 m], 4 units as in Q4_0. 320 bytes.
+ * Q5_0_R16   pair of blocks: 2 x [16 F16 scales], then 2 x [4 units as in Q4_0, 1 unit of fifth bits: byte 4r+j, bit n:
+ *            K = 4n+j]. 704 bytes; an odd last block as in Q4_0.
+ * Q5_1_R16   block: [16 F16 d][16 F16 m], 4 units and 1 of fifth bits. 384 bytes.
+ * IQ4_NL_R16 as Q4_0_R16.
+ * MXFP4_R16  four blocks: 4 x [16 u8 e], then 4 x [4 units]. 1088 bytes; 1 to 3 last ones: their 64 bytes of scales,
+ * the rest of them zero, and their units. Q5_K_R16   as Q4_K_R16, with a unit of fifth bits after each 4 units. 2880
+ * bytes. IQ4_XS_R16 super-block: [16 F16 d][32 zero bytes], 8 x [16 s8 scale], then 8 x [4 units]. 2240 bytes.
  */
 #ifndef TENSOR_LAYOUT_H
 #define TENSOR_LAYOUT_H
@@ -28,11 +37,12 @@ enum {
     TENSOR_ROW_GROUP = 16,
     TENSOR_Q4_K_GROUP = 2368, /* bytes of a super-block of 16 rows */
     TENSOR_Q6_K_GROUP = 3392,
-    TENSOR_Q6_K_LOW = 320,       /* offset of the first low units in it */
-    TENSOR_Q6_K_HIGH = 576,      /* and of the first high units */
-    TENSOR_Q6_K_STEP = 384,      /* bytes from 32 K to the next */
-    TENSOR_BYTES_32_GROUP = 640, /* of groups of signed bytes, below */
-    TENSOR_BYTES_256_GROUP = 4736,
+    TENSOR_Q6_K_LOW = 320,  /* offset of the first low units in it */
+    TENSOR_Q6_K_HIGH = 576, /* and of the first high units */
+    TENSOR_Q6_K_STEP = 384, /* bytes from 32 K to the next */
+    TENSOR_Q5_K_GROUP = 2880,
+    TENSOR_IQ4_XS_GROUP = 2240,
+    TENSOR_BYTES_GROUP = 4736, /* of a group of signed bytes, below */
 };
 
 typedef struct tensor_type_info {
@@ -64,10 +74,8 @@ void tensor_pack_rows(uint32_t packed_type, const void *rows, uint64_t stride, u
 void tensor_unpack_block(uint32_t packed_type, const void *group, uint64_t b, uint32_t r, void *block);
 void tensor_unpack_group(uint32_t packed_type, const void *group, uint32_t count, uint64_t cols, void *rows);
 
-/* Groups of signed bytes: never stored; MATMUL makes them of blocks of types that have no packed layout. `d` and `dmin`
- * are floats, units are as in Q8_0_R16.
- * Blocks of 32:  [16 d][16 dmin], 8 units. 640 bytes.
- * Blocks of 256: [16 d][16 dmin], 16 x [16 s8 scale], 16 x [16 u8 min] (of 16 K each), 64 units. 4736 bytes. */
+/* Groups of signed bytes: never stored; MATMUL makes them of blocks of 256 of types that have no packed layout.
+ * [16 f32 d][16 f32 dmin], 16 x [16 s8 scale], 16 x [16 u8 min] (of 16 K each), 64 units as in Q8_0_R16. 4736 bytes. */
 uint64_t tensor_bytes_group(uint32_t type, uint64_t cols);
 /* `count` rows of a GGUF block type, `stride` bytes apart -> one group. */
 void tensor_pack_bytes(uint32_t type, const void *rows, uint64_t stride, uint32_t count, uint64_t cols, void *out);

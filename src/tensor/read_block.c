@@ -24,6 +24,14 @@ float tensor_half_to_float(uint16_t h)
     return f;
 }
 
+float tensor_power_to_float(uint8_t e)
+{
+    const uint32_t bits = e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23;
+    float f;
+    memcpy(&f, &bits, 4);
+    return f;
+}
+
 static float half_at(const uint8_t *p)
 {
     return tensor_half_to_float((uint16_t)(p[0] | p[1] << 8));
@@ -33,7 +41,8 @@ static float half_at(const uint8_t *p)
 static void set_scale(tensor_block *b, float d)
 {
     b->d = d;
-    memset(b->scale, 1, sizeof b->scale);
+    for (int j = 0; j < 16; j++)
+        b->scale[j] = 1;
 }
 
 /* A minimum that is added, for all. */
@@ -105,10 +114,7 @@ static void q8_0(const uint8_t *in, tensor_block *b)
 /* u8 e, 16 bytes of nibbles, e2m1 doubled: d = 2^(e - 128). The OCP format's NaN (e = 255) is 2^127 in GGUF. */
 static void mxfp4(const uint8_t *in, tensor_block *b)
 {
-    const uint32_t bits = in[0] < 2 ? 0x00200000u << in[0] : (uint32_t)(in[0] - 1) << 23;
-    float d;
-    memcpy(&d, &bits, 4);
-    set_scale(b, d);
+    set_scale(b, tensor_power_to_float(in[0]));
     nibbles(in + 1, b->q);
     for (int i = 0; i < 32; i++)
         b->q[i] = tensor_values_fp4[b->q[i]];
@@ -136,7 +142,7 @@ static void q2_k(const uint8_t *in, tensor_block *b)
     b->d = half_at(in + 80);
     b->dmin = half_at(in + 82);
     for (int j = 0; j < 16; j++) {
-        b->scale[j] = (int8_t)(in[j] & 15);
+        b->scale[j] = (int16_t)(in[j] & 15);
         b->min[j] = in[j] >> 4;
     }
     bit_pairs(in + 16, b->q);
@@ -151,7 +157,7 @@ static void q3_k(const uint8_t *in, tensor_block *b)
     b->d = half_at(in + 108);
     for (int j = 0; j < 16; j++) {
         const int low = s[j % 8] >> (j / 8 * 4) & 15, high = s[8 + j % 4] >> (j / 4 * 2) & 3;
-        b->scale[j] = (int8_t)((low | high << 4) - 32);
+        b->scale[j] = (int16_t)((low | high << 4) - 32);
     }
     bit_pairs(in + 32, b->q);
     for (int i = 0; i < 256; i++)
@@ -167,7 +173,7 @@ static void scales_and_mins(const uint8_t *in, tensor_block *b)
     for (int j = 0; j < 8; j++) {
         const int scale = j < 4 ? s[j] & 63 : (s[j + 4] & 15) | s[j - 4] >> 6 << 4;
         const int min = j < 4 ? s[j + 4] & 63 : s[j + 4] >> 4 | s[j] >> 6 << 4;
-        b->scale[2 * j] = b->scale[2 * j + 1] = (int8_t)scale;
+        b->scale[2 * j] = b->scale[2 * j + 1] = (int16_t)scale;
         b->min[2 * j] = b->min[2 * j + 1] = (uint8_t)min;
     }
 }
@@ -200,7 +206,8 @@ static void q5_k(const uint8_t *in, tensor_block *b)
 static void q6_k(const uint8_t *in, tensor_block *b)
 {
     b->d = half_at(in + 208);
-    memcpy(b->scale, in + 192, 16);
+    for (int j = 0; j < 16; j++)
+        b->scale[j] = (int8_t)in[192 + j];
     bit_pairs(in + 128, b->q);
     for (int i = 0; i < 256; i++) {
         const int low = in[i / 128 * 64 + i % 64] >> (i % 128 / 64 * 4) & 15;
@@ -216,7 +223,7 @@ static void iq4_xs(const uint8_t *in, tensor_block *b)
     b->d = half_at(in);
     for (int j = 0; j < 8; j++) {
         const int scale = (in[4 + j / 2] >> (j % 2 * 4) & 15) | (high >> 2 * j & 3) << 4;
-        b->scale[2 * j] = b->scale[2 * j + 1] = (int8_t)(scale - 32);
+        b->scale[2 * j] = b->scale[2 * j + 1] = (int16_t)(scale - 32);
         nibbles(in + 8 + 16 * j, b->q + 32 * j);
     }
     for (int i = 0; i < 256; i++)

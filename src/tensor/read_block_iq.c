@@ -44,8 +44,8 @@ static void put4(int8_t *q, const int8_t levels[8], uint32_t point, uint32_t sig
 /* A run of 32 has two scales of 2n + 1 eighths. */
 static void set_scales(tensor_block *b, int run, uint32_t first, uint32_t second)
 {
-    b->scale[2 * run] = (int8_t)(2 * first + 1);
-    b->scale[2 * run + 1] = (int8_t)(2 * second + 1);
+    b->scale[2 * run] = (int16_t)(2 * first + 1);
+    b->scale[2 * run + 1] = (int16_t)(2 * second + 1);
 }
 
 /* A run: 4 indices of 8 bits, then 4 times 7 signs and a scale of 4 bits. */

@@ -18,43 +18,34 @@ static const struct {
     [TENSOR_MATMUL_Q8_0] = {"Q8_0_R16", TENSOR_PANEL_Q32},
     [TENSOR_MATMUL_Q4_K] = {"Q4_K_R16", TENSOR_PANEL_Q256},
     [TENSOR_MATMUL_Q6_K] = {"Q6_K_R16", TENSOR_PANEL_Q256},
-    [TENSOR_MATMUL_BYTES_32] = {"other types, blocks of 32", TENSOR_PANEL_Q32},
-    [TENSOR_MATMUL_BYTES_32_MIN] = {"other types, blocks of 32 with minima", TENSOR_PANEL_Q32},
-    [TENSOR_MATMUL_BYTES_256] = {"other types, blocks of 256", TENSOR_PANEL_Q256},
-    [TENSOR_MATMUL_BYTES_256_MIN] = {"other types, blocks of 256 with minima", TENSOR_PANEL_Q256},
+    [TENSOR_MATMUL_Q4_1] = {"Q4_1_R16", TENSOR_PANEL_Q32},
+    [TENSOR_MATMUL_Q5_0] = {"Q5_0_R16", TENSOR_PANEL_Q32},
+    [TENSOR_MATMUL_Q5_1] = {"Q5_1_R16", TENSOR_PANEL_Q32},
+    [TENSOR_MATMUL_IQ4_NL] = {"IQ4_NL_R16", TENSOR_PANEL_Q32},
+    [TENSOR_MATMUL_MXFP4] = {"MXFP4_R16", TENSOR_PANEL_Q32},
+    [TENSOR_MATMUL_Q5_K] = {"Q5_K_R16", TENSOR_PANEL_Q256},
+    [TENSOR_MATMUL_IQ4_XS] = {"IQ4_XS_R16", TENSOR_PANEL_Q256},
+    [TENSOR_MATMUL_BYTES] = {"other types", TENSOR_PANEL_Q256},
+    [TENSOR_MATMUL_BYTES_MIN] = {"Q2_K", TENSOR_PANEL_Q256},
+};
+
+/* By the type that a packed layout was made from; block types that are not here become signed bytes. */
+static const struct {
+    uint8_t source, kind;
+} kind_of[] = {
+    {WISP_F32, TENSOR_MATMUL_F32},       {WISP_F16, TENSOR_MATMUL_F16},     {WISP_BF16, TENSOR_MATMUL_BF16},
+    {WISP_Q4_0, TENSOR_MATMUL_Q4_0},     {WISP_Q4_1, TENSOR_MATMUL_Q4_1},   {WISP_Q5_0, TENSOR_MATMUL_Q5_0},
+    {WISP_Q5_1, TENSOR_MATMUL_Q5_1},     {WISP_Q8_0, TENSOR_MATMUL_Q8_0},   {WISP_Q4_K, TENSOR_MATMUL_Q4_K},
+    {WISP_Q5_K, TENSOR_MATMUL_Q5_K},     {WISP_Q6_K, TENSOR_MATMUL_Q6_K},   {WISP_IQ4_NL, TENSOR_MATMUL_IQ4_NL},
+    {WISP_IQ4_XS, TENSOR_MATMUL_IQ4_XS}, {WISP_MXFP4, TENSOR_MATMUL_MXFP4}, {WISP_Q2_K, TENSOR_MATMUL_BYTES_MIN},
 };
 
 tensor_matmul_kind tensor_matmul_kind_of(uint32_t type)
 {
     const tensor_type_info *info = tensor_type_find(type);
-    if (!info) return TENSOR_MATMUL_KINDS;
-    switch (info->source) {
-    case WISP_I32:
-    case WISP_F64:
-        return TENSOR_MATMUL_KINDS;
-    case WISP_F32:
-        return TENSOR_MATMUL_F32;
-    case WISP_F16:
-        return TENSOR_MATMUL_F16;
-    case WISP_BF16:
-        return TENSOR_MATMUL_BF16;
-    case WISP_Q4_0:
-        return TENSOR_MATMUL_Q4_0;
-    case WISP_Q8_0:
-        return TENSOR_MATMUL_Q8_0;
-    case WISP_Q4_K:
-        return TENSOR_MATMUL_Q4_K;
-    case WISP_Q6_K:
-        return TENSOR_MATMUL_Q6_K;
-    case WISP_Q4_1:
-    case WISP_Q5_1:
-        return TENSOR_MATMUL_BYTES_32_MIN;
-    case WISP_Q2_K:
-    case WISP_Q5_K:
-        return TENSOR_MATMUL_BYTES_256_MIN;
-    default:
-        return info->block == 32 ? TENSOR_MATMUL_BYTES_32 : TENSOR_MATMUL_BYTES_256;
-    }
+    for (size_t i = 0; info && i < sizeof kind_of / sizeof *kind_of; i++)
+        if (kind_of[i].source == info->source) return kind_of[i].kind;
+    return info && info->block > 1 ? TENSOR_MATMUL_BYTES : TENSOR_MATMUL_KINDS;
 }
 
 tensor_panel_kind tensor_panel_kind_of(tensor_matmul_kind kind)

@@ -41,10 +41,15 @@ typedef enum tensor_matmul_kind {
     TENSOR_MATMUL_Q8_0,
     TENSOR_MATMUL_Q4_K,
     TENSOR_MATMUL_Q6_K,
-    TENSOR_MATMUL_BYTES_32, /* all other types: signed bytes (layout.h), in blocks of 32 or 256, with minima or not */
-    TENSOR_MATMUL_BYTES_32_MIN,
-    TENSOR_MATMUL_BYTES_256,
-    TENSOR_MATMUL_BYTES_256_MIN,
+    TENSOR_MATMUL_Q4_1,
+    TENSOR_MATMUL_Q5_0,
+    TENSOR_MATMUL_Q5_1,
+    TENSOR_MATMUL_IQ4_NL,
+    TENSOR_MATMUL_MXFP4,
+    TENSOR_MATMUL_Q5_K,
+    TENSOR_MATMUL_IQ4_XS,
+    TENSOR_MATMUL_BYTES, /* all other types: signed bytes (layout.h) */
+    TENSOR_MATMUL_BYTES_MIN,
     TENSOR_MATMUL_KINDS
 } tensor_matmul_kind;
 

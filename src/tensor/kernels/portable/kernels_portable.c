@@ -6,6 +6,7 @@ void tensor_kernels_portable(tensor_kernels *k)
     tensor_portable_panels(k);
     tensor_portable_matmul_plain(k);
     tensor_portable_matmul_packed(k);
+    tensor_portable_matmul_nibbles(k);
     tensor_portable_matmul_bytes(k);
     tensor_portable_attention(k);
 }

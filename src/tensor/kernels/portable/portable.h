@@ -7,6 +7,7 @@ void tensor_portable_elementwise(tensor_kernels *k);
 void tensor_portable_panels(tensor_kernels *k);
 void tensor_portable_matmul_plain(tensor_kernels *k);
 void tensor_portable_matmul_packed(tensor_kernels *k);
+void tensor_portable_matmul_nibbles(tensor_kernels *k);
 void tensor_portable_matmul_bytes(tensor_kernels *k);
 void tensor_portable_attention(tensor_kernels *k);
 

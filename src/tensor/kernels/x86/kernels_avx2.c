@@ -34,6 +34,7 @@ void tensor_kernels_avx2(tensor_kernels *k)
     k->f32_to_f16 = to_f16;
     tensor_avx2_matmul_plain(k);
     tensor_avx2_matmul_packed(k);
+    tensor_avx2_matmul_nibbles(k);
     tensor_avx2_matmul_bytes(k);
     tensor_avx2_attention(k);
 }

@@ -34,5 +34,6 @@ void tensor_kernels_avx512(tensor_kernels *k, bool vnni)
     tensor_avx512_attention(k);
     if (!vnni) return;
     tensor_avx512_matmul_packed_vnni(k);
+    tensor_avx512_matmul_nibbles_vnni(k);
     tensor_avx512_matmul_bytes_vnni(k);
 }

@@ -14,24 +14,6 @@ INLINE __m512 take_minima(__m512 acc, const uint8_t *dmin, __m512 da, __m512i ms
     return _mm512_sub_ps(acc, _mm512_mul_ps(_mm512_mul_ps(_mm512_loadu_ps(dmin), da), _mm512_cvtepi32_ps(msum)));
 }
 
-INLINE void bytes_32(const tensor_matmul_args *a, const int T, const int minima)
-{
-    const uint8_t *w = a->w, *panel = a->panel;
-    __m512 acc[8];
-    EACH(T, acc[t] = _mm512_setzero_ps());
-    for (uint32_t b = a->k / 32; b; b--, w += TENSOR_BYTES_32_GROUP, panel += 40 * T) {
-        __m512i q[8];
-        unsigned_bytes(w + 128, q, 8);
-        const __m512 d = _mm512_loadu_ps(w);
-        EACH(T, const __m512i zero = i32_at(panel + 36 * T + 4 * t); /* -8 * sum */
-             const __m512 da = ps_at(panel + 32 * T + 4 * t);
-             acc[t] = add_scaled(acc[t], d, da, dot(_mm512_slli_epi32(zero, 4), q, panel + 32 * t, 8));
-             if (minima) acc[t] =
-                 take_minima(acc[t], w + 64, da, _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_srai_epi32(zero, 3))));
-    }
-    store(a, acc, T);
-}
-
 /* out = sum of s_j * asum_j, two j of 16 K at a time; s: signed scales or unsigned minima */
 INLINE void times_sums(const uint8_t *s, const int is_signed, const uint8_t *panel, __m512i *out, const int T)
 {
@@ -44,7 +26,7 @@ INLINE void times_sums(const uint8_t *s, const int is_signed, const uint8_t *pan
 }
 
 /* isum = sum of scale_j * (dot_j - 128 asum_j) */
-INLINE void sums_256(const uint8_t *w, const uint8_t *panel, __m512i *isum, const int T)
+INLINE void sums_of(const uint8_t *w, const uint8_t *panel, __m512i *isum, const int T)
 {
     times_sums(w + 128, 1, panel, isum, T);
     EACH(T, isum[t] = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(isum[t], 7)));
@@ -57,14 +39,14 @@ INLINE void sums_256(const uint8_t *w, const uint8_t *panel, __m512i *isum, cons
     }
 }
 
-INLINE void bytes_256(const tensor_matmul_args *a, const int T, const int minima)
+INLINE void tile(const tensor_matmul_args *a, const int T, const int minima)
 {
     const uint8_t *w = a->w, *panel = a->panel;
     __m512 acc[8];
     EACH(T, acc[t] = _mm512_setzero_ps());
-    for (uint32_t b = a->k / 256; b; b--, w += TENSOR_BYTES_256_GROUP, panel += 308 * T) {
+    for (uint32_t b = a->k / 256; b; b--, w += TENSOR_BYTES_GROUP, panel += 308 * T) {
         __m512i isum[8], msum[8];
-        sums_256(w, panel, isum, T);
+        sums_of(w, panel, isum, T);
         if (minima) times_sums(w + 384, 0, panel, msum, T);
         const __m512 d = _mm512_loadu_ps(w);
         EACH(T, const __m512 da = ps_at(panel + 256 * T + 4 * t); acc[t] = add_scaled(acc[t], d, da, isum[t]);
@@ -73,33 +55,20 @@ INLINE void bytes_256(const tensor_matmul_args *a, const int T, const int minima
     store(a, acc, T);
 }
 
-INLINE void bytes_32_plain_tile(const tensor_matmul_args *a, const int T)
+INLINE void bytes_tile(const tensor_matmul_args *a, const int T)
 {
-    bytes_32(a, T, 0);
+    tile(a, T, 0);
 }
-INLINE void bytes_32_min_tile(const tensor_matmul_args *a, const int T)
+INLINE void bytes_min_tile(const tensor_matmul_args *a, const int T)
 {
-    bytes_32(a, T, 1);
+    tile(a, T, 1);
 }
-INLINE void bytes_256_plain_tile(const tensor_matmul_args *a, const int T)
-{
-    bytes_256(a, T, 0);
-}
-INLINE void bytes_256_min_tile(const tensor_matmul_args *a, const int T)
-{
-    bytes_256(a, T, 1);
-}
-KERNEL(bytes_32_plain)
-KERNEL(bytes_32_min)
-KERNEL(bytes_256_plain)
-KERNEL(bytes_256_min)
+KERNEL(bytes)
+KERNEL(bytes_min)
 
 void tensor_avx512_matmul_bytes_vnni(tensor_kernels *k)
 {
-    k->matmul[TENSOR_MATMUL_BYTES_32] = matmul_bytes_32_plain;
-    k->matmul[TENSOR_MATMUL_BYTES_32_MIN] = matmul_bytes_32_min;
-    k->matmul[TENSOR_MATMUL_BYTES_256] = matmul_bytes_256_plain;
-    k->matmul[TENSOR_MATMUL_BYTES_256_MIN] = matmul_bytes_256_min;
-    for (int i = TENSOR_MATMUL_BYTES_32; i <= TENSOR_MATMUL_BYTES_256_MIN; i++)
-        k->matmul_variant[i] = "avx512vnni";
+    k->matmul[TENSOR_MATMUL_BYTES] = matmul_bytes;
+    k->matmul[TENSOR_MATMUL_BYTES_MIN] = matmul_bytes_min;
+    k->matmul_variant[TENSOR_MATMUL_BYTES] = k->matmul_variant[TENSOR_MATMUL_BYTES_MIN] = "avx512vnni";
 }

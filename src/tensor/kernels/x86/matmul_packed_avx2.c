@@ -73,22 +73,6 @@ INLINE void q8_0_tile(const tensor_matmul_args *a, uint32_t first, uint32_t half
     store(a, &p, acc, T);
 }
 
-/* acc - (dmin * da) * (sum of min_j * asum_j), two j at a time */
-INLINE void q4_k_mins(const part *p, const uint8_t *w, const uint8_t *panel, __m256 *acc, const int T)
-{
-    const uint8_t *da = panel + 256 * p->P + 4 * p->first, *sums = panel + 260 * p->P + 16 * p->first;
-    const __m256 dmin = f16_at(w + 32 + 16 * p->half);
-    __m256i msum[8];
-    EACH(T, msum[t] = _mm256_setzero_si256());
-    for (int j = 0; j < 4; j++) {
-        const uint8_t *mins = w + 80 + 64 * j + 8 * p->half;
-        const __m256i min = pairs(u8_at(mins), u8_at(mins + 32));
-        EACH(T, msum[t] = _mm256_add_epi32(msum[t], _mm256_madd_epi16(min, i32_at(sums + 16 * t + 4 * j))));
-    }
-    EACH(T, const __m256 scale = _mm256_mul_ps(dmin, ps_at(da + 4 * t));
-         acc[t] = _mm256_sub_ps(acc[t], _mm256_mul_ps(scale, _mm256_cvtepi32_ps(msum[t]))));
-}
-
 /* The scale of a sub-block goes into the addition of 16-bit pairs: 2 * 30,480 * 255 a sub-block. */
 INLINE void q4_k_tile(const tensor_matmul_args *a, uint32_t first, uint32_t half, const int T)
 {
@@ -107,7 +91,7 @@ INLINE void q4_k_tile(const tensor_matmul_args *a, uint32_t first, uint32_t half
         const __m256 d = f16_at(p.w + 16 * half);
         const uint8_t *da = p.panel + 256 * p.P + 4 * first;
         EACH(T, acc[t] = add_scaled(acc[t], d, ps_at(da + 4 * t), isum[t]));
-        q4_k_mins(&p, p.w, p.panel, acc, T);
+        take_k_minima(&p, p.w, p.panel, acc, T);
     }
     store(a, &p, acc, T);
 }

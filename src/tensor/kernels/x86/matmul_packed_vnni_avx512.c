@@ -4,18 +4,6 @@
  * unsigned form adds is taken off by the panel's sums. Weights are decoded once a tile. */
 #include "tensor/kernels/x86/packed_avx512.h"
 
-/* 4 units of nibbles -> 8 registers, one for 4 K each. */
-INLINE void nibbles(const uint8_t *units, __m512i q[8])
-{
-    const __m512i low = _mm512_set1_epi8(15);
-    for (int c = 0; c < 4; c++) {
-        __m512i v = _mm512_loadu_si512(units + 64 * c);
-        LOADED(v);
-        q[2 * c] = _mm512_and_si512(v, low);
-        q[2 * c + 1] = _mm512_and_si512(_mm512_srli_epi16(v, 4), low);
-    }
-}
-
 INLINE void q4_0_block(const uint8_t *scales, const uint8_t *units, const uint8_t *panel, __m512 *acc, const int T)
 {
     __m512i q[8];
@@ -66,19 +54,6 @@ INLINE void q8_0_tile(const tensor_matmul_args *a, const int T)
     store(a, acc, T);
 }
 
-/* msum = sum of min_j * asum_j, two j at a time; then acc - (dmin * da) * msum */
-INLINE void q4_k_mins(const uint8_t *w, const uint8_t *panel, __m512 *acc, const int T)
-{
-    const __m512 dmin = f16_at(w + 32);
-    __m512i min[4];
-    for (int j = 0; j < 4; j++)
-        min[j] = pairs_u8(w + 80 + j * 64, w + 112 + j * 64);
-    EACH(T, __m512i sum = _mm512_setzero_si512();
-         for (int j = 0; j < 4; j++) sum = _mm512_dpwssd_epi32(sum, min[j], i32_at(panel + 260 * T + 16 * t + 4 * j));
-         const __m512 scale = _mm512_mul_ps(dmin, ps_at(panel + 256 * T + 4 * t));
-         acc[t] = _mm512_sub_ps(acc[t], _mm512_mul_ps(scale, _mm512_cvtepi32_ps(sum))));
-}
-
 INLINE void q4_k_tile(const tensor_matmul_args *a, const int T)
 {
     const uint8_t *w = a->w, *panel = a->panel;
@@ -96,7 +71,7 @@ INLINE void q4_k_tile(const tensor_matmul_args *a, const int T)
         }
         const __m512 d = f16_at(w);
         EACH(T, acc[t] = add_scaled(acc[t], d, ps_at(panel + 256 * T + 4 * t), isum[t]));
-        q4_k_mins(w, panel, acc, T);
+        take_k_minima(w, panel, acc, T);
     }
     store(a, acc, T);
 }

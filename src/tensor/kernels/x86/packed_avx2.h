@@ -65,6 +65,22 @@ INLINE __m256i pairs(__m256i low, __m256i high)
     return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xaa);
 }
 
+/* Q4_K, Q5_K: acc - (dmin * da) * (sum of min_j * asum_j), two j at a time */
+INLINE void take_k_minima(const part *p, const uint8_t *w, const uint8_t *panel, __m256 *acc, const int T)
+{
+    const uint8_t *da = panel + 256 * p->P + 4 * p->first, *sums = panel + 260 * p->P + 16 * p->first;
+    const __m256 dmin = f16_at(w + 32 + 16 * p->half);
+    __m256i msum[8];
+    EACH(T, msum[t] = _mm256_setzero_si256());
+    for (int j = 0; j < 4; j++) {
+        const uint8_t *mins = w + 80 + 64 * j + 8 * p->half;
+        const __m256i min = pairs(u8_at(mins), u8_at(mins + 32));
+        EACH(T, msum[t] = _mm256_add_epi32(msum[t], _mm256_madd_epi16(min, i32_at(sums + 16 * t + 4 * j))));
+    }
+    EACH(T, const __m256 scale = _mm256_mul_ps(dmin, ps_at(da + 4 * t));
+         acc[t] = _mm256_sub_ps(acc[t], _mm256_mul_ps(scale, _mm256_cvtepi32_ps(msum[t]))));
+}
+
 /* Tiles of up to 4 tokens and 8 rows; one copy of a tile for each number of tokens. */
 #define KERNEL(name)                                                                                                   \
     static void matmul_##name(const tensor_matmul_args *a)                                                             \

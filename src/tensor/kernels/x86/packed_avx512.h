@@ -20,6 +20,18 @@ INLINE __m512 f16_at(const uint8_t *p)
     return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p));
 }
 
+/* 4 units of nibbles -> 8 registers, one for 4 K each. */
+INLINE void nibbles(const uint8_t *units, __m512i q[8])
+{
+    const __m512i low = _mm512_set1_epi8(15);
+    for (int c = 0; c < 4; c++) {
+        __m512i v = _mm512_loadu_si512(units + 64 * c);
+        LOADED(v);
+        q[2 * c] = _mm512_and_si512(v, low);
+        q[2 * c + 1] = _mm512_and_si512(_mm512_srli_epi16(v, 4), low);
+    }
+}
+
 /* start + q . a over 4 * n K of one token; two chains. */
 INLINE __m512i dot(__m512i start, const __m512i *q, const uint8_t *a, const int n)
 {
@@ -54,6 +66,19 @@ INLINE __m512i pairs_s8(const uint8_t *p, const uint8_t *next)
     const __m512i low =
         _mm512_and_si512(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)p)), _mm512_set1_epi32(0xffff));
     return _mm512_or_si512(low, _mm512_slli_epi32(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)next)), 16));
+}
+
+/* Q4_K, Q5_K: msum = sum of min_j * asum_j, two j at a time; then acc - (dmin * da) * msum */
+INLINE void take_k_minima(const uint8_t *w, const uint8_t *panel, __m512 *acc, const int T)
+{
+    const __m512 dmin = f16_at(w + 32);
+    __m512i min[4];
+    for (int j = 0; j < 4; j++)
+        min[j] = pairs_u8(w + 80 + j * 64, w + 112 + j * 64);
+    EACH(T, __m512i sum = _mm512_setzero_si512();
+         for (int j = 0; j < 4; j++) sum = _mm512_dpwssd_epi32(sum, min[j], i32_at(panel + 260 * T + 16 * t + 4 * j));
+         const __m512 scale = _mm512_mul_ps(dmin, ps_at(panel + 256 * T + 4 * t));
+         acc[t] = _mm512_sub_ps(acc[t], _mm512_mul_ps(scale, _mm512_cvtepi32_ps(sum))));
 }
 
 /* One copy of a tile for each number of tokens. */
