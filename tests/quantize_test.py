@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Measuring and making smaller models: perplexities against those of llama.cpp. quantize_test.py WISP"""
 import json
+import math
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -92,6 +94,83 @@ def quantizing(folder):
         check(whole is None or whole <= golden * 1.005, f"{kind}: perplexity {whole}, llama.cpp's {golden}")
         print(f"{kind:8} {bits:5} {weights:12.4f}  {whole or '-':8}  {golden:8}")
     packing(folder, source)
+    importance(folder, source)
+
+
+def read_gguf(path):
+    """Keys and F32 tensors."""
+    data, at = path.read_bytes(), 24
+    tensors, keys = struct.unpack_from("<QQ", data, 8)
+    sizes = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "B", 10: "Q", 11: "q", 12: "d"}
+
+    def take(form):
+        nonlocal at
+        values = struct.unpack_from("<" + form, data, at)
+        at += struct.calcsize("<" + form)
+        return values if len(values) > 1 else values[0]
+
+    def text():
+        size = take("Q")
+        return take(f"{size}s").decode(errors="replace") if size else ""
+
+    def value(kind):
+        if kind == 8:
+            return text()
+        if kind == 9:
+            element, count = take("IQ")
+            return [value(element) for _ in range(count)]
+        return take(sizes[kind])
+
+    said = {}
+    for _ in range(keys):
+        name = text()
+        said[name] = value(take("I"))
+    infos = []
+    for _ in range(tensors):
+        name = text()
+        shape = [take("Q") for _ in range(take("I"))]
+        infos.append((name, shape, *take("IQ")))
+    start = (at + 31) // 32 * 32
+    return said, {name: (shape, struct.unpack_from(f"<{math.prod(shape)}f", data, start + offset))
+                  for name, shape, kind, offset in infos if kind == 0}
+
+
+def importance(folder, source):
+    """The first matrices' inputs can be worked out: norms of embeddings. And importance lowers the perplexity."""
+    file, small, plain = folder / "im.gguf", folder / "small.gguf", folder / "plain.gguf"
+    run("imatrix", source, TEXT, "--ctx", 128, "-o", file)
+    said, sums = read_gguf(file)
+    check(said["general.type"] == "imatrix" and said["imatrix.chunk_count"] == 4 and said["imatrix.chunk_size"] == 128,
+          f"keys of the importance matrix: {said}")
+    keys, weights = read_gguf(source)
+    columns, embeddings = weights["token_embd.weight"][0][0], weights["token_embd.weight"][1]
+    scale, epsilon = weights["blk.0.attn_norm.weight"][1], keys["llama.attention.layer_norm_rms_epsilon"]
+    ids = list(map(int, subprocess.run([WISP, "tokenize", source], input=TEXT.read_text(), capture_output=True,
+                                       text=True).stdout.split()))
+    expected = [0.0] * columns
+    for window in range(4):
+        for token in [ids[0], *ids[window * 128 + 1:window * 128 + 127]]:
+            row = embeddings[token * columns:(token + 1) * columns]
+            factor = 1 / (sum(v * v for v in row) / columns + epsilon)
+            for i, v in enumerate(row):
+                expected[i] += v * v * factor * scale[i] * scale[i]
+    for name in ("attn_q", "attn_k", "attn_v"):
+        got = sums[f"blk.0.{name}.weight.in_sum2"][1]
+        check(all(abs(a / b - 1) < 1e-4 for a, b in zip(got, expected)), f"{name}: {got[:4]}, not {expected[:4]}")
+        check(sums[f"blk.0.{name}.weight.counts"][1] == (4 * 127.0,), f"{name}: inputs counted")
+    check({f"{name}.in_sum2" for name in weights if len(weights[name][0]) == 2} - set(sums) ==
+          {"token_embd.weight.in_sum2"}, f"every matrix is there but the embeddings: {sorted(sums)}")
+    for kind in ("Q4_0", "IQ4_NL", "Q4_1"):
+        results = []
+        for more in ([], ["--imatrix", file]):
+            run("quantize", source, "-t", kind, "--pure", "-o", small, *more)
+            run("quantize", small, "-t", "F32", "--allow-requantize", "-o", plain)
+            results.append(perplexity(plain)["perplexity"])
+        check(results[1] < results[0], f"{kind}: importance does not help: {results}")
+        print(f"{kind:8} with importance {results[1]:.4f}, without {results[0]:.4f}")
+    run("quantize", source, "-t", "Q4_0", "--imatrix", TEXT, "-o", small, status=1)
+    run("pack", source, "-t", "Q8_0", "--imatrix", file, "-o", folder / "im.wasm")
+    run("imatrix", source, TEXT, "--ctx", 128, "-o", folder / "no" / "such", status=1)
 
 
 def packing(folder, source):

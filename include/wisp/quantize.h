@@ -26,6 +26,7 @@ typedef struct wisp_quantize_options {
     const char *type;           /**< a mix; wisp_quantize_mix() lists them */
     const char *output_type;    /**< of output.weight; NULL: the mix's */
     const char *embedding_type; /**< of token_embd.weight; NULL: the mix's */
+    const char *imatrix;        /**< an importance matrix, as wisp_imatrix_write or llama.cpp makes them; NULL: none */
     bool pure;                  /**< the mix's main type for all matrices */
     bool requantize;            /**< tensors that are quantized already lose again, instead of being refused */
     bool dry_run;               /**< only say what would become of each tensor */
@@ -48,6 +49,19 @@ WISP_API wisp_status wisp_quantize(const wisp_quantize_options *options, wisp_qu
                                    wisp_report *report) WISP_MUST_USE;
 /** The name of mix `index`, from large to small; NULL past the last one. */
 WISP_API const char *wisp_quantize_mix(uint32_t index);
+
+/* ---- importance ---------------------------------------------------------------------------------------------------
+ */
+
+typedef struct wisp_imatrix wisp_imatrix;
+
+/** From now on every step of the session (WISP_DEVICE_CPU) adds to it: the squares of what each matrix is multiplied
+ * with. The session must outlive it. */
+WISP_API wisp_status wisp_imatrix_new(wisp_imatrix **imatrix, wisp_session *session, wisp_report *report) WISP_MUST_USE;
+WISP_API void wisp_imatrix_free(wisp_imatrix *imatrix);
+/** A GGUF as llama.cpp has it. `dataset` names the text; it was read in `chunks` pieces of `chunk` tokens. */
+WISP_API wisp_status wisp_imatrix_write(const wisp_imatrix *imatrix, const char *output, const char *dataset,
+                                        uint32_t chunks, uint32_t chunk, wisp_report *report) WISP_MUST_USE;
 
 #ifdef __cplusplus
 }

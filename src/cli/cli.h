@@ -62,8 +62,8 @@ typedef struct cli_command {
     int (*run)(int count, char **operands); /* exit status */
 } cli_command;
 
-extern const cli_command cli_run, cli_logits, cli_eval, cli_tokenize, cli_bench, cli_pack, cli_inspect, cli_unpack,
-    cli_doctor, cli_completion, cli_compile, cli_keygen, cli_sign, cli_verify, cli_trust, cli_quantize;
+extern const cli_command cli_run, cli_logits, cli_eval, cli_imatrix, cli_tokenize, cli_bench, cli_pack, cli_inspect,
+    cli_unpack, cli_doctor, cli_completion, cli_compile, cli_keygen, cli_sign, cli_verify, cli_trust, cli_quantize;
 extern const cli_command *const cli_commands[]; /* ends with NULL */
 
 /* ---- options.c ---- */
@@ -150,13 +150,18 @@ int cli_inspect_module(const char *path, bool as_json);
 /* ---- cmd_quantize.c ---- */
 /* Options of the commands that quantize; CLI_QUANTIZE_OPTIONS lists them in a table. */
 typedef struct cli_quantize_options {
-    const char *type, *output_type, *embedding_type;
+    const char *type, *output_type, *embedding_type, *imatrix;
     bool pure, requantize;
 } cli_quantize_options;
 extern cli_quantize_options cli_quantizing;
 #define CLI_QUANTIZE_OPTIONS                                                                                           \
     {'t', "type", "TYPE", "Q4_K_M, Q8_0, IQ4_XS, F16, … (a wrong one lists them all)", CLI_TEXT, &cli_quantizing.type, \
      0,   0,      NULL},                                                                                               \
+        {0,        "imatrix",                                                                                          \
+         "FILE",   "what columns matter: from `wisp imatrix`, or llama.cpp's",                                         \
+         CLI_TEXT, &cli_quantizing.imatrix,                                                                            \
+         0,        0,                                                                                                  \
+         NULL},                                                                                                        \
         {0, "pure", NULL, "TYPE for every matrix, no mix", CLI_FLAG, &cli_quantizing.pure, 0, 0, NULL},                \
         {0, "output-tensor-type", "TYPE", NULL, CLI_TEXT, &cli_quantizing.output_type, 0, 0, NULL},                    \
         {0,   "token-embedding-type", "TYPE", "of these two tensors", CLI_TEXT, &cli_quantizing.embedding_type, 0, 0,  \

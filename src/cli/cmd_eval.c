@@ -1,7 +1,7 @@
-/* wisp eval: perplexity of a text. The text is cut into windows of --ctx tokens, the first token of each replaced by
- * the beginning-of-text token where the model wants one; scored is the second half of each window, given all before it,
- * so that every token scored has at least half a window of context. That is how llama.cpp counts, and published
- * numbers. */
+/* wisp eval and wisp imatrix. Perplexity of a text: The text is cut into windows of --ctx tokens, the first token of
+ * each replaced by the beginning-of-text token where the model wants one; scored is the second half of each window,
+ * given all before it, so that every token scored has at least half a window of context. That is how llama.cpp counts,
+ * and published numbers. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +25,8 @@ static const cli_option options[] = {
 
 typedef struct evaluation {
     wisp_session *session;
+    const char *label;
+    uint64_t from; /* the first token of a window that is scored */
     uint32_t *ids;
     size_t count;
     bool begins; /* every window begins with ids[0] */
@@ -80,7 +82,7 @@ static wisp_status score_window(evaluation *e, const uint32_t *ids, wisp_report 
 {
     char *request = NULL;
     wisp_json *doc;
-    cli_append(&request, "{\"object\":\"score\",\"from\":%llu,\"tokens\":[", (unsigned long long)(window / 2 + 1));
+    cli_append(&request, "{\"object\":\"score\",\"from\":%llu,\"tokens\":[", (unsigned long long)e->from);
     for (uint64_t i = 0; i < window; i++)
         cli_append(&request, i ? ",%u" : "%u", (unsigned)(i == 0 && e->begins ? e->ids[0] : ids[i]));
     cli_append(&request, "]}");
@@ -107,7 +109,7 @@ static wisp_status score(evaluation *e, const char *path, wisp_report *report)
         return report->status;
     }
     if (windows_max && count > windows_max) count = windows_max;
-    cli_progress_begin(&progress, "evaluating");
+    cli_progress_begin(&progress, e->label);
     progress.unit = "tokens";
     for (uint64_t i = 0; i < count && status == WISP_OK; i++) {
         if (!cli_progress_step(&progress, i * window, count * window)) status = report->status = WISP_E_CANCELLED;
@@ -147,27 +149,40 @@ static void choose_window(const wisp_capsule *capsule)
     if (cli_session.context < window) cli_session.context = window;
 }
 
+/* Opens both files and begins a session. */
+static wisp_status begin(evaluation *e, wisp_capsule **capsule, char **operands, wisp_report *report)
+{
+    size_t size = 0;
+    char *text = cli_read_all(operands[1], &size, report);
+    wisp_status status = text ? cli_open(capsule, operands[0], false, report) : report->status;
+    if (status == WISP_OK) {
+        choose_window(*capsule);
+        status = cli_start(&e->session, *capsule, 0, report);
+    }
+    if (status == WISP_OK) status = read_tokens(e, text, size, report);
+    free(text);
+    return status;
+}
+
+static void end(evaluation *e, wisp_capsule *capsule)
+{
+    free(e->ids);
+    cli_watch_session(NULL);
+    wisp_session_free(e->session);
+    wisp_close(capsule);
+}
+
 static int run(int count, char **operands)
 {
     (void)count;
     wisp_report report = {0};
     wisp_capsule *capsule = NULL;
-    evaluation e = {0};
-    size_t size = 0;
-    char *text = cli_read_all(operands[1], &size, &report);
-    wisp_status status = text ? cli_open(&capsule, operands[0], false, &report) : report.status;
-    if (status == WISP_OK) {
-        choose_window(capsule);
-        status = cli_start(&e.session, capsule, 0, &report);
-    }
-    if (status == WISP_OK) status = read_tokens(&e, text, size, &report);
+    evaluation e = {.label = "evaluating"};
+    wisp_status status = begin(&e, &capsule, operands, &report);
+    e.from = window / 2 + 1;
     if (status == WISP_OK) status = score(&e, operands[1], &report);
     if (status == WISP_OK) print_result(&e);
-    free(text);
-    free(e.ids);
-    cli_watch_session(NULL);
-    wisp_session_free(e.session);
-    wisp_close(capsule);
+    end(&e, capsule);
     return status == WISP_OK ? EXIT_DONE : cli_fail(&report);
 }
 
@@ -176,4 +191,49 @@ const cli_command cli_eval = {
     "FILE TEXT", "  wisp eval model.gguf wiki.test.raw --ctx 512",
     options,     2,
     2,           run,
+};
+
+/* ---- wisp imatrix: the same reading, every token scored, so that the last matrices see all of them, too ---- */
+
+static const char *output;
+
+static const cli_option imatrix_options[] = {
+    {'o', "output", "FILE", "the importance matrix to write (a GGUF, as llama.cpp has it)", CLI_TEXT, &output, 0, 0,
+     NULL},
+    {'c', "ctx", "N", "tokens read at a time (512, or what the model allows)", CLI_UINT, &window, 4, 1 << 24, NULL},
+    {0, "windows", "N", "stop after so many times", CLI_UINT, &windows_max, 1, 1 << 24, NULL},
+    {0, "threads", "N", "threads (one a CPU)", CLI_UINT, &cli_session.threads, 1, 256, NULL},
+    {0},
+};
+
+static int run_imatrix(int count, char **operands)
+{
+    (void)count;
+    wisp_report report = {0};
+    wisp_capsule *capsule = NULL;
+    wisp_imatrix *imatrix = NULL;
+    evaluation e = {.label = "measuring", .from = 1};
+    if (!output) return cli_usage_error(&cli_imatrix, "where to? -o FILE.gguf is missing");
+    wisp_status status = begin(&e, &capsule, operands, &report);
+    if (status == WISP_OK) status = wisp_imatrix_new(&imatrix, e.session, &report);
+    if (status == WISP_OK) status = score(&e, operands[1], &report);
+    if (status == WISP_OK)
+        status = wisp_imatrix_write(imatrix, output, operands[1], (uint32_t)e.windows, (uint32_t)window, &report);
+    if (status == WISP_OK)
+        printf("%llu times %llu tokens\n", (unsigned long long)e.windows, (unsigned long long)window);
+    wisp_imatrix_free(imatrix);
+    end(&e, capsule);
+    return status == WISP_OK ? EXIT_DONE : cli_fail(&report);
+}
+
+const cli_command cli_imatrix = {
+    "imatrix",
+    "Measures which columns of a model's matrices matter for a text",
+    "FILE TEXT",
+    "  wisp imatrix model-f16.gguf calibration.txt -o imatrix.gguf\n"
+    "  wisp quantize model-f16.gguf -t IQ4_XS --imatrix imatrix.gguf -o small.gguf",
+    imatrix_options,
+    2,
+    2,
+    run_imatrix,
 };

@@ -46,6 +46,7 @@ void cli_fill_quantize(wisp_quantize_options *o)
                                  .type = cli_quantizing.type,
                                  .output_type = cli_quantizing.output_type,
                                  .embedding_type = cli_quantizing.embedding_type,
+                                 .imatrix = cli_quantizing.imatrix,
                                  .pure = cli_quantizing.pure,
                                  .requantize = cli_quantizing.requantize,
                                  .threads = (unsigned)cli_session.threads};

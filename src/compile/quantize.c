@@ -111,6 +111,7 @@ wisp_status quantizer_new(quantizer **result, const compile_source *from, const 
     q->from = from;
     q->old = from->gguf;
     q->options = *options;
+    q->options.choice.has_importance = options->importance != NULL;
     wisp_status status = start(q, report);
     if (status != WISP_OK) {
         quantizer_free(q);
@@ -242,6 +243,19 @@ static wisp_status make_room(quantizer *q, uint64_t bytes, wisp_report *report)
     return WISP_OK;
 }
 
+/* The importance of the tensor's columns, of each of its matrices; embeddings may do without one that fits, since they
+ * are looked up, not multiplied. */
+static wisp_status find_importance(const quantizer *q, const compile_gguf_tensor *t, const float **mean,
+                                   wisp_report *report)
+{
+    const imatrix_entry *e = q->options.importance ? imatrix_find(q->options.importance, t->text) : NULL;
+    const uint64_t columns = t->shape[0] * t->shape[2];
+    *mean = e && e->columns == columns ? e->mean : NULL;
+    if (!e || *mean || strstr(t->text, "token_embd")) return WISP_OK;
+    return base_fail(report, WISP_E_INPUT, "tensor '%s' has %llu columns, the importance matrix %llu", t->text,
+                     (unsigned long long)columns, (unsigned long long)e->columns);
+}
+
 static wisp_status make_tensor(quantizer *q, const compile_gguf_tensor *old, const compile_gguf_tensor *t, base_span in,
                                wisp_report *report)
 {
@@ -257,6 +271,7 @@ static wisp_status make_tensor(quantizer *q, const compile_gguf_tensor *old, con
              .batch = BATCH_ELEMENTS / old->shape[0] + 1,
              .bad = UINT64_MAX,
              .rows = q->rows};
+    BASE_TRY(find_importance(q, old, &j.importance, report));
     for (uint64_t first = 0; first < rows; first = j.end) {
         j.next = first;
         j.end = rows - first < slab ? rows : first + slab;

@@ -1,6 +1,7 @@
 /* A model in smaller types: a source made of another one, its matrices quantized when they are asked for. */
 #ifndef COMPILE_QUANTIZE_H
 #define COMPILE_QUANTIZE_H
+#include "compile/imatrix.h"
 #include "compile/quantize_mix.h"
 #include "compile/source.h"
 
@@ -8,8 +9,9 @@ typedef bool (*quantize_progress)(void *context, uint64_t done, uint64_t total);
 
 typedef struct quantize_options {
     quantize_choice choice;
-    bool again;       /* tensors that are quantized already, too */
-    unsigned threads; /* 0: one a CPU */
+    bool again;                /* tensors that are quantized already, too */
+    const imatrix *importance; /* NULL: none */
+    unsigned threads;          /* 0: one a CPU */
     quantize_progress progress;
     void *progress_context;
 } quantize_options;

@@ -39,6 +39,10 @@ wisp_status host_cache_folder(char *out, size_t size, const char *name, wisp_rep
 /* Where the capsule compiled from a raw model is kept: $XDG_CACHE_HOME/wisp/capsules/<key>.wasm. The folder is made. */
 wisp_status host_cache_path(char *out, size_t size, const char *source, wisp_report *report) WISP_MUST_USE;
 
+/* ---- session.c ---- */
+tensor_device *host_session_device(wisp_session *session); /* NULL: the portable one, inside the sandbox */
+const capsule *host_session_capsule(const wisp_session *session);
+
 /* ---- transform.c ---- */
 bool host_same_file(const char *path, const char *other);
 

@@ -15,12 +15,25 @@ static wisp_status read_options(wisp_quantize_options *o, const wisp_quantize_op
     return WISP_OK;
 }
 
-wisp_status host_quantize_options(quantize_options *out, const wisp_quantize_options *given, wisp_report *report)
+static wisp_status read_importance(imatrix *m, const char *path, wisp_report *report)
+{
+    os_map map;
+    BASE_TRY(os_map_file(&map, path, report));
+    wisp_status status = imatrix_read(m, (base_span){map.data, (size_t)map.size}, report);
+    os_unmap(&map);
+    return status == WISP_OK ? status : base_fail_prefix(report, status, path);
+}
+
+wisp_status host_quantize_options(quantize_options *out, imatrix *m, const wisp_quantize_options *given,
+                                  wisp_report *report)
 {
     wisp_quantize_options o;
+    *m = (imatrix){0};
     BASE_TRY(read_options(&o, given, report));
+    if (o.imatrix) BASE_TRY(read_importance(m, o.imatrix, report));
     *out = (quantize_options){
         .choice = {.type = o.type, .output = o.output_type, .embedding = o.embedding_type, .pure = o.pure},
+        .importance = o.imatrix ? m : NULL,
         .again = o.requantize,
         .threads = o.threads,
         .progress = o.progress,
@@ -54,12 +67,16 @@ static wisp_status quantize(const compile_gguf *g, const wisp_quantize_options *
 {
     quantizer *q;
     quantize_options options;
+    imatrix m;
     const compile_source from = compile_source_of(g);
-    BASE_TRY(host_quantize_options(&options, o, report));
-    BASE_TRY(quantizer_new(&q, &from, &options, report));
-    describe(g, quantizer_source(q).gguf, o, result);
-    wisp_status status = o->dry_run ? WISP_OK : quantizer_write(q, o->output, report);
-    quantizer_free(q);
+    BASE_TRY(host_quantize_options(&options, &m, o, report));
+    wisp_status status = quantizer_new(&q, &from, &options, report);
+    if (status == WISP_OK) {
+        describe(g, quantizer_source(q).gguf, o, result);
+        if (!o->dry_run) status = quantizer_write(q, o->output, report);
+        quantizer_free(q);
+    }
+    imatrix_fini(&m);
     return status;
 }
 

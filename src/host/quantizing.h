@@ -5,8 +5,9 @@
 
 #include "compile/quantize.h"
 
-/* Checks that the type is there; everything else is the compiler's to check. */
-wisp_status host_quantize_options(quantize_options *out, const wisp_quantize_options *given,
+/* Reads the importance matrix into *m, which the options point to: imatrix_fini. What else is wrong is the compiler's to
+ * say. */
+wisp_status host_quantize_options(quantize_options *out, imatrix *m, const wisp_quantize_options *given,
                                   wisp_report *report) WISP_MUST_USE;
 
 #endif

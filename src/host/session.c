@@ -401,6 +401,16 @@ void wisp_session_interrupt(wisp_session *s)
     wasm_store_interrupt(s->store);
 }
 
+tensor_device *host_session_device(wisp_session *s)
+{
+    return s->device;
+}
+
+const capsule *host_session_capsule(const wisp_session *s)
+{
+    return &s->capsule->parsed;
+}
+
 void wisp_session_get_stats(const wisp_session *s, wisp_session_stats *stats)
 {
     *stats = (wisp_session_stats){

@@ -21,8 +21,9 @@ wisp_status wisp_pack(const wisp_pack_options *options, wisp_report *report)
     if (host_same_file(options->input, options->output))
         return base_fail(report, WISP_E_USAGE, "%s: input and output are the same file", options->output);
     quantize_options quantize;
+    imatrix importance = {0};
     if (options->quantize) {
-        BASE_TRY(host_quantize_options(&quantize, options->quantize, report));
+        BASE_TRY(host_quantize_options(&quantize, &importance, options->quantize, report));
         quantize.progress = options->progress;
         quantize.progress_context = options->progress_context;
     }
@@ -37,7 +38,9 @@ wisp_status wisp_pack(const wisp_pack_options *options, wisp_report *report)
                    .progress = options->progress,
                    .progress_context = options->progress_context},
     };
-    return compile_pack(&pack, NULL, report);
+    wisp_status status = compile_pack(&pack, NULL, report);
+    imatrix_fini(&importance);
+    return status;
 }
 
 wisp_status wisp_unpack(const wisp_capsule *capsule, const char *output, wisp_progress progress, void *context,

@@ -165,9 +165,21 @@ void tensor_interrupt(tensor_device *d)
     __atomic_store_n(&d->interrupted, true, __ATOMIC_RELAXED);
 }
 
-wisp_status tensor_submit(tensor_device *d, const wisp_cmd *cmds, uint32_t count, wisp_report *report)
+void tensor_observe(tensor_device *d, tensor_observer observer, void *context)
 {
-    BASE_TRY(tensor_validate(d, cmds, count, report));
+    d->observer = observer;
+    d->observer_context = context;
+}
+
+const void *tensor_view_data(const tensor_device *d, const wisp_view *view, uint32_t *weights)
+{
+    const tensor_buffer *b = tensor_buffer_of(d, view->buffer);
+    *weights = b && b->weights ? b->weights_index : UINT32_MAX;
+    return b ? b->data + view->offset : NULL;
+}
+
+static wisp_status run_list(tensor_device *d, const wisp_cmd *cmds, uint32_t count, wisp_report *report)
+{
     BASE_TRY(tensor_plan(d, cmds, count, report));
     if (d->task_count == 0) return WISP_OK;
     d->stop_at = SIZE_MAX;
@@ -176,6 +188,17 @@ wisp_status tensor_submit(tensor_device *d, const wisp_cmd *cmds, uint32_t count
     else
         run_all(d, 0);
     return tensor_is_interrupted(d) ? base_fail(report, WISP_E_CANCELLED, "interrupted") : WISP_OK;
+}
+
+wisp_status tensor_submit(tensor_device *d, const wisp_cmd *cmds, uint32_t count, wisp_report *report)
+{
+    BASE_TRY(tensor_validate(d, cmds, count, report));
+    if (!d->observer) return run_list(d, cmds, count, report);
+    for (uint32_t i = 0; i < count; i++) {
+        d->observer(d->observer_context, d, &cmds[i]);
+        BASE_TRY(run_list(d, &cmds[i], 1, report));
+    }
+    return WISP_OK;
 }
 
 void tensor_describe(tensor_device *d, void (*line)(void *context, const char *text), void *context)

@@ -47,6 +47,13 @@ uint32_t tensor_caps(tensor_device *device, uint32_t query); /* WISP_CAPS_* */
 wisp_status tensor_submit(tensor_device *device, const wisp_cmd *cmds, uint32_t count,
                           wisp_report *report) WISP_MUST_USE;
 
+/* Called before each command of a submit that was found valid, with everything before it done; NULL: none. Lists then
+ * run command by command. */
+typedef void (*tensor_observer)(void *context, tensor_device *device, const wisp_cmd *cmd);
+void tensor_observe(tensor_device *device, tensor_observer observer, void *context);
+/* For an observer: a view's first byte, and the number of the weights that it lies in (UINT32_MAX: in a buffer). */
+const void *tensor_view_data(const tensor_device *device, const wisp_view *view, uint32_t *weights);
+
 /* The list that runs, and every later one, ends soon with WISP_E_CANCELLED, half done. Any thread, signal handlers. */
 void tensor_interrupt(tensor_device *device);
 

@@ -107,6 +107,8 @@ struct tensor_device {
     size_t queue_count, queue_capacity; /* in tasks; charged like the tasks: see charge_lists */
     uint64_t list_bytes;
     bool native;
+    tensor_observer observer; /* NULL: none */
+    void *observer_context;
 };
 
 /* Long ops look at it and leave their work half done: the list's result is WISP_E_CANCELLED then. */
