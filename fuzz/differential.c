@@ -6,7 +6,7 @@
 
 #include "wasm/machine.h" /* to set a global */
 
-enum { CALLS = 2, LINES_MAX = 2000 };
+enum { ROUNDS = 2, LINES_MAX = 2000 };
 
 typedef struct recorder {
     base_buffer *out;
@@ -58,6 +58,7 @@ static wasm_value argument(wasm_type type, uint32_t n)
 {
     static const uint64_t edges[] = {0, 1, 0x3fc00001bfffffff, 0x8000000080000000, 0x3ff000003f800000, 5};
     uint64_t bits = edges[n % 6];
+    if (n >= 12) bits ^= (n * 0x9e3779b97f4a7c15u) >> (n % 4 * 20); /* wide and narrow ones */
     if (type >> 24) return (wasm_value){.ref = NULL};
     if (type == WASM_I32 || type == WASM_F32) return (wasm_value){.u64 = (uint32_t)bits};
     if (type == WASM_V128) return (wasm_value){.words = {bits, edges[(n + 1) % 6]}};
@@ -127,7 +128,7 @@ static void call_export(recorder *r, wasm_instance *instance, const wasm_export_
     base_put_text(r->out, "\n");
 }
 
-void differential_run(base_buffer *transcript, const wasm_module *module, const differential_options *options)
+uint64_t differential_run(base_buffer *transcript, const wasm_module *module, const differential_options *options)
 {
     wasm_limits limits = wasm_limits_defaults;
     limits.memory_pages = 8;
@@ -144,14 +145,19 @@ void differential_run(base_buffer *transcript, const wasm_module *module, const 
     wisp_status status = wasm_instance_new(&instance, store, module, &imports, NULL, &report);
     if (status == WISP_OK && options->prepare) status = options->prepare(options->context, instance);
     base_putf(transcript, "instance %d\n", status);
-    for (uint32_t round = 0; status == WISP_OK && round < CALLS; round++) {
-        for (uint32_t i = 0; i < wasm_module_export_count(module); i++)
-            if (wasm_module_export(module, i)->kind == WASM_FUNC)
-                call_export(&r, instance, wasm_module_export(module, i), round);
+    uint64_t calls = 0;
+    const uint32_t rounds = options->rounds ? options->rounds : ROUNDS;
+    for (uint32_t round = 0; status == WISP_OK && round < rounds; round++) {
+        for (uint32_t i = 0; i < wasm_module_export_count(module); i++) {
+            if (wasm_module_export(module, i)->kind != WASM_FUNC) continue;
+            call_export(&r, instance, wasm_module_export(module, i), round);
+            calls++;
+        }
         put_state(&r, instance, module);
     }
     if (options->fuel) base_putf(transcript, "fuel %llu\n", (unsigned long long)wasm_store_fuel(store));
     wasm_store_free(store);
+    return calls;
 }
 
 const char *differential_first(const base_buffer *a, const base_buffer *b, char out[512])

@@ -6,7 +6,8 @@
 #include "wasm/wasm.h"
 
 typedef struct differential_options {
-    uint64_t fuel; /* 0: no limit; what is left is part of the transcript */
+    uint64_t fuel;   /* 0: no limit; what is left is part of the transcript */
+    uint32_t rounds; /* how often each function is called, with other arguments; 0: twice */
     bool explicit_checks;
     bool elsewhere; /* as tests/generated.mjs writes it too */
     /* Called on the instance before anything runs in it: attaches native code. May be NULL. */
@@ -21,8 +22,9 @@ wisp_status differential_native(void *context, wasm_instance *instance);
  * options. */
 wisp_status differential_native_again(void *context, wasm_instance *instance);
 
-/* Appends lines of text. Aborts on what must not happen (internal errors, a trap without reason). */
-void differential_run(base_buffer *transcript, const wasm_module *module, const differential_options *options);
+/* Appends lines of text. Aborts on what must not happen (internal errors, a trap without reason). Returns the number of
+ * calls. */
+uint64_t differential_run(base_buffer *transcript, const wasm_module *module, const differential_options *options);
 /* The first line in which two transcripts differ, for a message; NULL if they are equal. */
 const char *differential_first(const base_buffer *a, const base_buffer *b, char out[512]);
 

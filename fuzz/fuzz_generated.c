@@ -1,5 +1,8 @@
 /* Must reach: generate_module, differential_run, wasm_module_new (valid modules only), the interpreter's instructions
- * in both checking schemes, and with LLVM also wasm_compile and native code, in one input of eight. */
+ * in both checking schemes; as fuzz_generated_native, wasm_compile and native code.
+ *
+ * Compiling a module takes some 30 ms, a call some microseconds: the one that compiles makes one image an input, and
+ * compares many calls of it, under two budgets of fuel. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,42 +10,58 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Compiling takes some 30 ms, far more than interpreting: the second byte of an input chooses when. What has fuel is
- * compared with the first way, what has none with the first that has none. */
-static const struct way {
-    const char *name;
-    differential_options options;
-} ways[] = {
-    {"guard pages", {.fuel = 20000}},
-    {"explicit checks", {.fuel = 20000, .explicit_checks = true}},
-#ifdef WITH_NATIVE
-    {"native, guard pages", {.fuel = 20000, .prepare = differential_native}},
-    {"native, explicit checks", {.fuel = 20000, .explicit_checks = true, .prepare = differential_native}},
-    {"no fuel", {.fuel = 0}},
-    {"native, no fuel", {.fuel = 0, .prepare = differential_native}},
-#endif
-};
-enum { WAYS = sizeof ways / sizeof *ways, INTERPRETED = 2 };
+static uint64_t calls; /* compared with another way's */
 
-static void compare(const wasm_module *module, int count)
+static void compare(const wasm_module *module, const differential_options *a, const differential_options *b)
 {
-    base_buffer transcripts[WAYS] = {{0}};
+    base_buffer transcripts[2] = {{0}};
     char text[512];
-    for (int i = 0, reference = 0; i < count; i++) {
-        if (ways[i].options.fuel != ways[reference].options.fuel) reference = i;
-        differential_run(&transcripts[i], module, &ways[i].options);
-        if (differential_first(&transcripts[reference], &transcripts[i], text)) {
-            fprintf(stderr, "%s; %s: %s\n", ways[reference].name, ways[i].name, text);
-            abort();
-        }
+    differential_run(&transcripts[0], module, a);
+    calls += differential_run(&transcripts[1], module, b);
+    if (differential_first(&transcripts[0], &transcripts[1], text)) {
+        fprintf(stderr, "fuel %u%s: %s\n", (unsigned)b->fuel, b->explicit_checks ? ", explicit checks" : "", text);
+        abort();
     }
-    for (int i = 0; i < count; i++)
-        base_buffer_fini(&transcripts[i]);
+    base_buffer_fini(&transcripts[0]);
+    base_buffer_fini(&transcripts[1]);
+}
+
+#ifdef WITH_NATIVE
+/* The interpreter (with guard pages) against native code: `how` chooses in which scheme, and whether with fuel. */
+static void compare_ways(const wasm_module *module, uint8_t how)
+{
+    base_buffer image = {0};
+    const uint64_t budgets[] = {how % 3 == 2 ? 0 : 20000, 1 + how / 3 * 5};
+    for (int i = 0; i < 2 && (i == 0 || budgets[0]); i++) {
+        const differential_options interpreted = {.fuel = budgets[i], .rounds = 16};
+        differential_options native = interpreted;
+        native.explicit_checks = how % 3 == 1;
+        native.prepare = differential_native_again;
+        native.context = &image;
+        compare(module, &interpreted, &native);
+    }
+    base_buffer_fini(&image);
+}
+#else
+static void compare_ways(const wasm_module *module, uint8_t how)
+{
+    const differential_options guarded = {.fuel = how & 1 ? 20000 : 1 + how * 2};
+    differential_options checked = guarded;
+    checked.explicit_checks = true;
+    compare(module, &guarded, &checked);
+}
+#endif
+
+static void tell(void)
+{
+    fprintf(stderr, "calls compared: %llu\n", (unsigned long long)calls);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static bool telling;
     if (size < 2) return 0;
+    if (!telling) telling = atexit(tell) == 0;
     const generate_options options = {.elsewhere = (data[0] & 31) == 31,
                                       .exceptions = data[0] & 1,
                                       .typed_references = data[0] & 2,
@@ -57,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fprintf(stderr, "not valid: %s\n", report.text);
         abort();
     }
-    compare(module, (data[1] & 7) == 7 ? WAYS : INTERPRETED);
+    compare_ways(module, data[1]);
     wasm_module_free(module);
     base_buffer_fini(&bytes);
     return 0;

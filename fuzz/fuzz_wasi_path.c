@@ -54,23 +54,77 @@ static void put_file(int directory, const char *name, const char *text)
     close(fd);
 }
 
+enum { ENTRIES = 13 };
+/* What the tree is made of: a directory (no text), a file (its content) or a link (its target; "/": an absolute one to
+ * the outside). By inode it is known whether an entry is still the one that was made. */
+static struct entry {
+    const char *path, *text;
+    char type;
+    ino_t inode;
+} entries[ENTRIES] = {
+    {"d", NULL, DT_DIR, 0},           {"d/e", NULL, DT_DIR, 0},         {"d/f", "inside", DT_REG, 0},
+    {"rel", "../outside", DT_LNK, 0}, {"relf", "../secret", DT_LNK, 0}, {"chain", "d/up/rel", DT_LNK, 0},
+    {"d/up", "..", DT_LNK, 0},        {"self", ".", DT_LNK, 0},         {"loop", "loop", DT_LNK, 0},
+    {"dang", "new", DT_LNK, 0},       {"back", "../root/d", DT_LNK, 0}, {"deep", "d/e/../f", DT_LNK, 0},
+    {"abs", "/", DT_LNK, 0},
+};
 static bool changed = true; /* since the tree was made */
+
+/* Whether the entry of the directory (a prefix of paths, "" or ending in '/') is one of ours. */
+static struct entry *kept(const char *directory, const struct dirent *e)
+{
+    const size_t size = strlen(directory);
+    for (int i = 0; i < ENTRIES; i++)
+        if (entries[i].inode == e->d_ino && entries[i].type == e->d_type && entries[i].type != DT_REG &&
+            strncmp(entries[i].path, directory, size) == 0 && strcmp(entries[i].path + size, e->d_name) == 0)
+            return &entries[i];
+    return NULL;
+}
+
+/* Removes from a directory of ours what is not: all files, too, since their content may be another. */
+static void weed(const char *directory, bool found[ENTRIES])
+{
+    char path[20];
+    int fd = openat(root_fd, *directory ? directory : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    DIR *listing = fdopendir(fd);
+    require(listing, "fdopendir");
+    for (const struct dirent *e; (e = readdir(listing));) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+        const struct entry *ours = kept(directory, e);
+        if (ours) {
+            found[ours - entries] = true;
+            if (ours->type != DT_DIR) continue;
+            snprintf(path, sizeof path, "%s/", ours->path);
+            weed(path, found);
+        } else if (e->d_type != DT_DIR) {
+            require(unlinkat(fd, e->d_name, 0) == 0, "unlink");
+        } else {
+            empty(openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+            require(unlinkat(fd, e->d_name, AT_REMOVEDIR) == 0, "rmdir");
+        }
+    }
+    closedir(listing);
+}
 
 static void make_tree(void)
 {
+    char target[PATH_MAX];
+    bool found[ENTRIES] = {0};
+    struct stat s;
     if (!changed) return;
     changed = false;
-    static const char *const links[][2] = {{"../outside", "rel"}, {"../secret", "relf"}, {"d/up/rel", "chain"},
-                                           {"..", "d/up"},        {".", "self"},         {"loop", "loop"},
-                                           {"new", "dang"},       {"../root/d", "back"}, {"d/e/../f", "deep"}};
-    char target[PATH_MAX];
-    empty(openat(root_fd, ".", O_RDONLY | O_DIRECTORY));
-    require(mkdirat(root_fd, "d", 0700) == 0 && mkdirat(root_fd, "d/e", 0700) == 0, "mkdir");
-    put_file(root_fd, "d/f", "inside");
-    for (size_t i = 0; i < sizeof links / sizeof *links; i++)
-        require(symlinkat(links[i][0], root_fd, links[i][1]) == 0, "symlink");
+    weed("", found);
     snprintf(target, sizeof target, "%s/outside", base);
-    require(symlinkat(target, root_fd, "abs") == 0, "symlink");
+    for (int i = 0; i < ENTRIES; i++) {
+        struct entry *e = &entries[i];
+        if (found[i]) continue;
+        if (e->type == DT_DIR) require(mkdirat(root_fd, e->path, 0700) == 0, "mkdir");
+        if (e->type == DT_REG) put_file(root_fd, e->path, e->text);
+        if (e->type == DT_LNK) require(symlinkat(*e->text == '/' ? target : e->text, root_fd, e->path) == 0, "symlink");
+        if (e->type == DT_REG) continue;
+        require(fstatat(root_fd, e->path, &s, AT_SYMLINK_NOFOLLOW) == 0, "stat");
+        e->inode = s.st_ino;
+    }
 }
 
 static void outside(struct stat out[OUTSIDE])
@@ -179,46 +233,43 @@ static void descriptor_step(guest *g, const step *s)
     if (s->what == '^') g->directory = ROOT;
 }
 
-static void do_step(guest *g, const step *s)
+static uint32_t path_step(guest *g, const step *s)
 {
-    changed |= strchr("murnlstw", s->what) || (s->what == 'o' && s->flags & 0x29);
     const wasm_value from = N(g->directory), p1 = N(PATH1), n1 = N(s->size1), p2 = N(PATH2), n2 = N(s->size2),
                      follow = N(s->flags & 1);
     switch (s->what) {
-    case 'o':
-        open_step(g, s);
-        break;
-    case 'e':
-        enter_step(g, s);
-        break;
     case 'm':
-        CALL(g, path_create_directory, from, p1, n1);
-        break;
+        return CALL(g, path_create_directory, from, p1, n1);
     case 'r':
-        CALL(g, path_remove_directory, from, p1, n1);
-        break;
+        return CALL(g, path_remove_directory, from, p1, n1);
     case 'u':
-        CALL(g, path_unlink_file, from, p1, n1);
-        break;
+        return CALL(g, path_unlink_file, from, p1, n1);
     case 'n':
-        CALL(g, path_rename, from, p1, n1, N(s->flags & 1 ? ROOT : g->directory), p2, n2);
-        break;
+        return CALL(g, path_rename, from, p1, n1, N(s->flags & 1 ? ROOT : g->directory), p2, n2);
     case 'l':
-        CALL(g, path_link, from, follow, p1, n1, N(ROOT), p2, n2);
-        break;
+        return CALL(g, path_link, from, follow, p1, n1, N(ROOT), p2, n2);
     case 's':
-        CALL(g, path_symlink, p1, n1, from, p2, n2);
-        break;
+        return CALL(g, path_symlink, p1, n1, from, p2, n2);
     case 'k':
-        CALL(g, path_readlink, from, p1, n1, N(BUFFER), N(s->flags), N(RESULT));
-        break;
+        return CALL(g, path_readlink, from, p1, n1, N(BUFFER), N(s->flags), N(RESULT));
     case 'g':
-        CALL(g, path_filestat_get, from, follow, p1, n1, N(BUFFER));
-        break;
-    case 't':
-        CALL(g, path_filestat_set_times, from, follow, p1, n1, N(1), N(2), N(s->flags >> 1 & 15));
-        break;
+        return CALL(g, path_filestat_get, from, follow, p1, n1, N(BUFFER));
     default:
+        return CALL(g, path_filestat_set_times, from, follow, p1, n1, N(1), N(2), N(s->flags >> 1 & 15));
+    }
+}
+
+static void do_step(guest *g, const step *s)
+{
+    if (s->what == 'o') {
+        changed |= s->flags & 0x29;
+        open_step(g, s);
+    } else if (s->what == 'e') {
+        enter_step(g, s);
+    } else if (s->what && strchr("murnlskgt", s->what)) {
+        if (path_step(g, s) == 0) changed |= s->what != 'k' && s->what != 'g' && s->what != 't';
+    } else {
+        changed |= s->what == 'w';
         descriptor_step(g, s);
     }
 }
@@ -273,7 +324,9 @@ static void run(guest *g, const char *p, size_t left, bool walk)
         if (s.size1 > 5000 || s.size2 > 5000) return;
         put_path(g, PATH1, p + 2, s.size1);
         put_path(g, PATH2, tab ? tab + 1 : p, s.size2);
-        if (g->directory < g->wasi->file_capacity && g->wasi->files[g->directory].open) check_walk(g, &s);
+        if (s.what && strchr("oemurnlskgt", s.what) && g->directory < g->wasi->file_capacity &&
+            g->wasi->files[g->directory].open)
+            check_walk(g, &s);
         wasi_sandbox_walk_only(walk);
         do_step(g, &s);
         if (!end) return;

@@ -55,12 +55,14 @@ static wisp_status read_section(base_reader *r, capsule_section *s, wisp_report 
     return WISP_OK;
 }
 
-static wisp_status read_all(base_reader *r, capsule_section *sections, uint32_t *count, wisp_report *report)
+static wisp_status read_all(base_reader *r, capsule_section **sections, uint32_t *count, wisp_report *report)
 {
+    size_t capacity = 0;
     for (unsigned last = 0; base_left(r); ++*count) {
         if (*count == CAPSULE_SECTIONS_MAX)
             return base_fail(report, WISP_E_LIMIT, "more than %d sections", CAPSULE_SECTIONS_MAX);
-        capsule_section *s = &sections[*count];
+        if (!BASE_GROW(*sections, capacity, *count + 1)) return base_fail(report, WISP_E_MEMORY, "out of memory");
+        capsule_section *s = &(*sections)[*count];
         *s = (capsule_section){0};
         size_t at = base_offset(r);
         BASE_TRY(read_section(r, s, report));
@@ -78,10 +80,9 @@ wisp_status capsule_read_sections(base_span file, capsule_section **sections, ui
     base_span magic = base_read_span(&r, 8);
     if (!magic.data || memcmp(magic.data, "\0asm\1\0\0", 8) != 0)
         return base_fail(report, WISP_E_INPUT, "byte 0: neither a capsule (WebAssembly) nor a GGUF");
-    capsule_section *list = base_calloc(CAPSULE_SECTIONS_MAX, sizeof *list);
-    if (!list) return base_fail(report, WISP_E_MEMORY, "out of memory for sections");
+    capsule_section *list = NULL;
     *count = 0;
-    wisp_status status = read_all(&r, list, count, report);
+    wisp_status status = read_all(&r, &list, count, report);
     if (status)
         base_free(list);
     else
