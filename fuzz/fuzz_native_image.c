@@ -29,6 +29,23 @@ static void check(const wasm_native_code *code, size_t size)
              (code->entry_offsets[i] >= h->text_offset && code->entry_offsets[i] < h->text_offset + h->text_size));
 }
 
+/* As a request of this build: no input could know its digits. */
+static void ask(base_span bytes)
+{
+    base_buffer whole = {0};
+    wasm_native_request request;
+    uint32_t *replaceable = NULL;
+    base_put_text(&whole, wasm_native_build());
+    base_put(&whole, bytes.data, bytes.size);
+    if (wasm_native_request_read(&request, &replaceable, (base_span){whole.data, whole.size}, NULL) == WISP_OK) {
+        must(request.options.replaceable == replaceable);
+        must(request.module.size + 4 * (size_t)request.options.replaceable_count + 16 == bytes.size);
+        must(!request.module.size || request.module.data + request.module.size == whole.data + whole.size);
+    }
+    base_free(replaceable);
+    base_buffer_fini(&whole);
+}
+
 /* In two pieces: any of the first few bytes may end one. */
 static void hear(base_span bytes)
 {
@@ -59,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (wasm_native_request_read(&request, &replaceable, (base_span){copy, size}, NULL) == WISP_OK)
         must(request.module.size <= size);
     base_free(replaceable);
+    ask((base_span){copy, size});
     hear((base_span){copy, size});
     base_free(copy);
     return 0;

@@ -69,7 +69,7 @@ static uint32_t pick(const coder *c, char letter)
         for (uint32_t slot = 0; slot < 0x340; slot++) {
             uint32_t code = slot < 0x100 ? slot : slot < 0x120 ? 0xfc000 + slot - 0x100 : 0xfd000 + slot - 0x120;
             const wasm_op_info *op = wasm_op(code);
-            const char *colon = op && op->signature ? strchr(op->signature, ':') : NULL;
+            const char *colon = op ? strchr(op->signature, ':') : NULL;
             if (!colon || op->immediate == WASM_IMM_SPECIAL || code == 0x01) continue;
             uint32_t to = colon[1] ? (uint32_t)(strchr(letters, colon[1]) - letters) : 5;
             by_letter[to][counts[to]++] = code;

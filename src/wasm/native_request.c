@@ -120,8 +120,8 @@ wisp_status wasm_native_answer_add(wasm_native_answer *answer, base_span bytes, 
 
 wisp_status wasm_native_answer_take(wasm_native_answer *answer, base_buffer *image, wisp_report *report)
 {
+    if (!answer->complete) return malformed(report); /* perhaps without a byte */
     base_reader r = base_reader_of(answer->bytes.data + answer->at, answer->bytes.size - answer->at);
-    if (!answer->complete) return malformed(report);
     const uint32_t kind = base_read_u32(&r);
     const uint64_t size = base_read_u64(&r);
     if (kind == WASM_NATIVE_FAILURE) {
