@@ -12,11 +12,11 @@
 
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "compile/compile.h"
 #include "compile/quantize.h"
 #include "compile/quantize_row.h"
 #include "model_fixture.h"
-#include "base/mem.h"
 #include "tensor/abi.h"
 #include "tensor/blocks.h"
 
