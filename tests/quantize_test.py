@@ -8,10 +8,12 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 WISP = sys.argv[1]
 SHARED = pathlib.Path(os.environ["WISP_SHARED"])
 STORIES = SHARED / "models" / "stories"
+SANITIZED = os.environ.get("WISP_SANITIZED") == "yes"
 TEXT = STORIES / "ppl.txt"
 
 passed = failed = 0
@@ -95,6 +97,7 @@ def quantizing(folder):
         print(f"{kind:8} {bits:5} {weights:12.4f}  {whole or '-':8}  {golden:8}")
     packing(folder, source)
     importance(folder, source)
+    memory(folder)
 
 
 def read_gguf(path):
@@ -171,6 +174,29 @@ def importance(folder, source):
     run("quantize", source, "-t", "Q4_0", "--imatrix", TEXT, "-o", small, status=1)
     run("pack", source, "-t", "Q8_0", "--imatrix", file, "-o", folder / "im.wasm")
     run("imatrix", source, TEXT, "--ctx", 128, "-o", folder / "no" / "such", status=1)
+
+
+def memory(folder):
+    """A model of 16 matrices, read and made piece by piece: far less than the file is in memory at any time."""
+    def text(t):
+        return struct.pack("<Q", len(t)) + t.encode()
+
+    side, count, infos = 1024, 16, b""
+    for i in range(count):
+        infos += text(f"blk.{i}.attn_q.weight") + struct.pack("<IQQIQ", 2, side, side, 0, i * side * side * 4)
+    head = (b"GGUF" + struct.pack("<IQQ", 3, count, 1) + text("general.architecture") + struct.pack("<I", 8) +
+            text("llama") + infos)
+    big, small = folder / "big.gguf", folder / "small.gguf"
+    row = struct.pack(f"<{side}f", *((i * 37 % 101 - 50) / 1000 for i in range(side)))
+    big.write_bytes(head + bytes(-len(head) % 32) + row * (side * count))
+    process = subprocess.Popen([WISP, "quantize", big, "-t", "Q4_K_M", "-o", small], stdout=subprocess.DEVNULL)
+    peak = 0
+    while process.poll() is None:  # rusage would count this process, from before exec
+        said = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+        peak = max([peak] + [int(line.split()[1]) for line in said.splitlines() if line.startswith("VmHWM")])
+        time.sleep(0.005)
+    check(process.returncode == 0 and 0 < peak < 32 << 10 or SANITIZED, f"peak memory: {peak} kB for 64 MB")
+    big.unlink()
 
 
 def packing(folder, source):

@@ -279,6 +279,7 @@ static wisp_status make_tensor(quantizer *q, const compile_gguf_tensor *old, con
         if (j.bad != UINT64_MAX)
             return base_fail(report, WISP_E_INPUT, "tensor '%s': row %llu holds something that is not a finite number",
                              old->text, (unsigned long long)j.bad);
+        if (q->from->mapped) os_map_done(j.in + first * j.in_bytes, (size_t)((j.end - first) * j.in_bytes));
         BASE_TRY(tell(q, (j.end - first) * j.in_bytes, report));
     }
     return WISP_OK;

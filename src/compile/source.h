@@ -7,6 +7,7 @@
 typedef struct compile_source {
     const compile_gguf *gguf;
     uint64_t gguf_bytes; /* of the whole GGUF, data included */
+    bool mapped; /* the bytes of tensors are a map of a file: os_map_done may be called for those that were read */
     void *self;
     /* All bytes of a tensor of `gguf`, in its type; good until the next call. */
     wisp_status (*tensor)(void *self, const compile_gguf_tensor *t, base_span *bytes, wisp_report *report);

@@ -68,7 +68,8 @@ static wisp_status quantize(const compile_gguf *g, const wisp_quantize_options *
     quantizer *q;
     quantize_options options;
     imatrix m;
-    const compile_source from = compile_source_of(g);
+    compile_source from = compile_source_of(g);
+    from.mapped = true;
     BASE_TRY(host_quantize_options(&options, &m, o, report));
     wisp_status status = quantizer_new(&q, &from, &options, report);
     if (status == WISP_OK) {

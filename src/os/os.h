@@ -25,6 +25,9 @@ wisp_status os_map_file_info(os_map *map, os_file_info *info, const char *path, 
 wisp_status os_map_copy_info(os_map *map, os_file_info *info, const char *path, wisp_report *report) WISP_MUST_USE;
 /* Tells the kernel that the range will be read once, in order. */
 void os_map_sequential(const void *data, size_t size);
+/* The range of a map is not read again soon: its whole pages leave this process, and come back from the file if they
+ * are. */
+void os_map_done(const void *data, size_t size);
 
 /* A file that appears under its final name only when os_output_commit succeeds: temporary name beside it, fsync,
  * rename. os_output_abort (or a crash) leaves nothing under the final name. */

@@ -126,6 +126,13 @@ void os_map_sequential(const void *data, size_t size)
     madvise((void *)start, (uintptr_t)data + size - start, MADV_SEQUENTIAL);
 }
 
+void os_map_done(const void *data, size_t size)
+{
+    const uintptr_t page = os_page_size(), start = ((uintptr_t)data + page - 1) & ~(page - 1);
+    const uintptr_t end = ((uintptr_t)data + size) & ~(page - 1);
+    if (start < end) madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
 bool os_stat(const char *path, os_file_info *info)
 {
     struct stat st;
