@@ -83,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     data += size < INDEX_BYTES ? size : INDEX_BYTES;
     size -= size < INDEX_BYTES ? size : INDEX_BYTES;
     memcpy(cmds, data, size < sizeof cmds ? size : sizeof cmds);
-    const uint32_t count = size / sizeof *cmds < COMMANDS ? (uint32_t)((size + 255) / sizeof *cmds) : COMMANDS;
+    const uint32_t count = size / sizeof *cmds < COMMANDS ? (uint32_t)((size + sizeof *cmds - 1) / sizeof *cmds) : COMMANDS;
     tensor_device *a = open_device(weights, 0, index), *b = open_device(weights, os_cpu_features(), index);
     wisp_report report = {0};
     const wisp_status status = tensor_submit(a, cmds, count, &report);

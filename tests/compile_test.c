@@ -107,24 +107,6 @@ static void runner_fini(runner *r)
     capsule_close(&r->c);
 }
 
-static uint32_t size_of(const runner *r, uint32_t size, uint32_t tokens, uint32_t outputs)
-{
-    switch (size) {
-    case PROGRAM_TOKENS:
-        return tokens;
-    case PROGRAM_OUTPUTS:
-        return outputs;
-    case PROGRAM_SEQUENCES:
-        return 1;
-    case PROGRAM_SEQ_PAGES:
-        return PAGES;
-    case PROGRAM_KV_ROWS:
-        return PAGES * WISP_KV_PAGE * r->p.kv_heads;
-    default:
-        return size;
-    }
-}
-
 static void write_i32(runner *r, program_role role, const int32_t *v, uint32_t count)
 {
     assert_int_equal(tensor_write(r->device, r->role[role], 0, v, 4 * (uint64_t)count, NULL), WISP_OK);
@@ -145,6 +127,7 @@ static int32_t step(runner *r, const int32_t *ids, uint32_t tokens, float *logit
     write_i32(r, PROGRAM_ROLE_SEQS, seqs, tokens);
     write_i32(r, PROGRAM_ROLE_PAGES, pages, PAGES);
     write_i32(r, PROGRAM_ROLE_OUT_ROWS, &wanted, 1);
+    const program_sizes sizes = {{tokens, 1, 1, PAGES, PAGES * WISP_KV_PAGE}};
     wisp_cmd *cmds = malloc(r->p.cmd_count * sizeof *cmds);
     memcpy(cmds, r->p.cmds, r->p.cmd_count * sizeof *cmds);
     for (uint32_t i = 0; i < r->p.cmd_count; i++)
@@ -152,9 +135,9 @@ static int32_t step(runner *r, const int32_t *ids, uint32_t tokens, float *logit
             wisp_view *v = &cmds[i].view[k];
             if (!v->buffer) continue;
             v->buffer = r->handles[v->buffer - 1];
-            if (v->cols >= PROGRAM_SYMBOL) v->stride = size_of(r, v->cols, tokens, 1) * 4;
-            v->cols = size_of(r, v->cols, tokens, 1);
-            v->rows = size_of(r, v->rows, tokens, 1);
+            if (v->cols >= PROGRAM_SYMBOL) v->stride = program_size(v->cols, &sizes) * 4;
+            v->cols = program_size(v->cols, &sizes);
+            v->rows = program_size(v->rows, &sizes);
         }
     if (tensor_submit(r->device, cmds, r->p.cmd_count, &report)) fail_msg("%s", report.text);
     free(cmds);

@@ -1,164 +1,12 @@
 /* The tensor device: buffers and limits, every rule of validation with a command that breaks it, packed layouts, the
- * program's bytes, and the arithmetic of docs/numerics.md against scalar code written from that page. */
-/* clang-format off */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-/* clang-format on */
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/mem.h"
-#include "tensor/device.h"
-#include "tensor/layout.h"
-#include "tensor/program.h"
-
-static uint32_t seed = 1;
-
-static uint32_t random32(void)
-{
-    seed = seed * 1664525u + 1013904223u;
-    return seed >> 4;
-}
-
-static float random_float(void)
-{
-    return ((float)(random32() % 2001) - 1000.0f) / 256.0f;
-}
-
-/* ---- one device with a buffer for each purpose ---- */
-enum { W, Y, X, B, IDS, POS, SEQ, TABLE, FREQ, KC, VC, BUFFERS };
-enum { SIZE = 1 << 16, N = 3 };
-
-typedef struct fixture {
-    tensor_device *d;
-    base_budget budget;
-    uint8_t *weights;
-    uint32_t h[BUFFERS];
-    uint8_t before[BUFFERS][SIZE];
-} fixture;
-
-static void must(wisp_status status, const wisp_report *report)
-{
-    if (status != WISP_OK) print_error("%s\n", report->text);
-    assert_int_equal(status, WISP_OK);
-}
-
-static void put(fixture *f, int buffer, const void *data, uint64_t size)
-{
-    wisp_report report = {0};
-    must(tensor_write(f->d, f->h[buffer], 0, data, size, &report), &report);
-}
-
-static void get(fixture *f, int buffer, void *data, uint64_t size)
-{
-    wisp_report report = {0};
-    must(tensor_read(f->d, f->h[buffer], 0, data, size, &report), &report);
-}
-
-static int setup(void **state)
-{
-    fixture *f = calloc(1, sizeof *f);
-    wisp_report report = {0};
-    const tensor_options options = {.budget = &f->budget};
-    f->budget.limit = 4 << 20;
-    must(tensor_device_new(&f->d, &options, &report), &report);
-    f->weights = aligned_alloc(64, SIZE);
-    for (int i = 0; i < SIZE; i++)
-        f->weights[i] = (uint8_t)(random32() & 0xbb);
-    must(tensor_add_weights(f->d, 0, f->weights, SIZE, &report), &report);
-    f->h[W] = tensor_weights(f->d, 0);
-    for (int i = 1; i < BUFFERS; i++)
-        f->h[i] = tensor_alloc(f->d, SIZE);
-    const int32_t ids[N] = {4, 0, 2}, pos[N] = {0, 64, 127}, seq[N] = {1, 1, 0}, table[2][2] = {{1, 0}, {2, 1}};
-    const double freq[4] = {1, 0.5, 0.25, 0.125};
-    float x[512];
-    for (int i = 0; i < 512; i++)
-        x[i] = random_float();
-    put(f, IDS, ids, sizeof ids);
-    put(f, POS, pos, sizeof pos);
-    put(f, SEQ, seq, sizeof seq);
-    put(f, TABLE, table, sizeof table);
-    put(f, FREQ, freq, sizeof freq);
-    put(f, X, x, sizeof x);
-    put(f, B, x, sizeof x);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture *f = *state;
-    tensor_device_free(f->d);
-    assert_int_equal(f->budget.used, 0);
-    free(f->weights);
-    free(f);
-    return 0;
-}
-
-static wisp_view view(const fixture *f, int buffer, uint32_t type, uint32_t rows, uint32_t cols)
-{
-    uint64_t stride = 0;
-    tensor_row_bytes(type, cols, &stride);
-    return (wisp_view){f->h[buffer], type, 0, rows, cols, stride};
-}
-
-/* A correct command of each op over the fixture's buffers. */
-static wisp_cmd good(const fixture *f, uint32_t op)
-{
-    const wisp_view pos = view(f, POS, WISP_I32, 1, N), seq = view(f, SEQ, WISP_I32, 1, N),
-                    table = view(f, TABLE, WISP_I32, 2, 2), kc = view(f, KC, WISP_F16, 3 * 2 * 64, 8),
-                    vc = view(f, VC, WISP_F16, 3 * 2 * 64, 8);
-    const wisp_view y = view(f, Y, WISP_F32, N, 32), x = view(f, X, WISP_F32, N, 32), b = view(f, B, WISP_F32, N, 32);
-    wisp_cmd c = {.op = op, .view = {y, x, b}};
-    switch (op) {
-    case WISP_OP_GET_ROWS:
-        c.view[1] = view(f, W, WISP_Q4_0, 5, 32), c.view[2] = view(f, IDS, WISP_I32, 1, N);
-        break;
-    case WISP_OP_RMS_NORM:
-        c.view[2].rows = 1, c.param[0].f = 1e-5f;
-        break;
-    case WISP_OP_MATMUL:
-        c.view[0] = view(f, Y, WISP_F32, N, 20), c.view[2] = view(f, W, WISP_Q4_0_R16, 20, 32);
-        c.view[3] = view(f, B, WISP_F32, 1, 20);
-        break;
-    case WISP_OP_ROPE_TABLE:
-        c.view[0] = view(f, Y, WISP_F32, N, 8), c.view[1] = pos, c.view[2] = view(f, FREQ, WISP_F64, 1, 4);
-        c.param[0].f = 1;
-        break;
-    case WISP_OP_ROPE:
-        c.param[0].u = 4, c.view[2] = view(f, B, WISP_F32, N, 8);
-        break;
-    case WISP_OP_KV_WRITE:
-        c = (wisp_cmd){.op = op, .param = {{.u = 2}}, .view = {kc, view(f, X, WISP_F32, N, 16), pos, seq, table}};
-        break;
-    case WISP_OP_ATTENTION:
-        c = (wisp_cmd){.op = op, .param = {{.u = 4}, {.u = 2}, {.f = 0.5f}}, .view = {y, x, kc, vc, pos, seq, table}};
-        break;
-    case WISP_OP_ARGMAX:
-        c = (wisp_cmd){.op = op, .view = {view(f, Y, WISP_I32, N, 1), x}};
-        break;
-    default:
-        break;
-    }
-    return c;
-}
-
-static wisp_status submit(fixture *f, const wisp_cmd *c, uint32_t count, wisp_report *report)
-{
-    *report = (wisp_report){0};
-    return tensor_submit(f->d, c, count, report);
-}
+ * program's bytes. */
+#include "device_fixture.h"
 
 static void good_commands_run(void **state)
 {
     fixture *f = *state;
     wisp_report report;
-    for (uint32_t op = WISP_OP_GET_ROWS; op <= WISP_OP_ARGMAX; op++) {
+    for (uint32_t op = WISP_OP_GET_ROWS; op <= LAST_OP; op++) {
         wisp_cmd c = good(f, op);
         must(submit(f, &c, 1, &report), &report);
         assert_int_equal(tensor_caps(f->d, WISP_CAPS_OP + op), 1);
@@ -183,9 +31,23 @@ static const wrong wrongs[] = {
     {"unknown op", WISP_OP_ADD, FIELD(op), 999, U},
     {"reserved", WISP_OP_ADD, FIELD(reserved), 1, 0},
     {"unused parameter", WISP_OP_ADD, FIELD(param[0]), 1, 0},
-    {"unused last parameter", WISP_OP_ATTENTION, FIELD(param[5]), 1, 0},
+    {"unused last parameter", WISP_OP_ROPE, FIELD(param[5]), 1, 0},
+    {"unknown mode", WISP_OP_ATTENTION, FIELD(param[5]), WISP_ATTEND_MODES, 0},
+    {"chunks of nothing", WISP_OP_ATTENTION, FIELD(param[5]), WISP_ATTEND_CHUNK, 0},
+    {"values of another size", WISP_OP_ATTENTION, FIELD(view[3].cols), 4, 0},
+    {"unknown activation", WISP_OP_UNARY, FIELD(param[0]), WISP_ACT_SWIGLU_OAI, 0},
+    {"unknown gate", WISP_OP_GLU, FIELD(param[0]), WISP_ACT_KINDS, 0},
+    {"positions in lengths of 0", WISP_OP_POSITION_SCALE, FIELD(param[2]), 0, 0},
+    {"rows that do not go round", WISP_OP_MUL, FIELD(view[2].rows), 2, 0},
+    {"more rows to go round than rows", WISP_OP_MUL, FIELD(view[2].rows), 6, 0},
+    {"no rows to go round", WISP_OP_MUL, FIELD(view[2].rows), 0, 0},
+    {"copy of part of the rows", WISP_OP_COPY, FIELD(view[0].rows), 7, 0},
+    {"copy of fewer rows", WISP_OP_COPY, FIELD(view[0].rows), 0, 0},
+    {"copy of other columns", WISP_OP_COPY, FIELD(view[0].cols), 16, 0},
+    {"scale of two columns", WISP_OP_ROW_SCALE, FIELD(view[2].cols), 2, 0},
+    {"one row to pool into", WISP_OP_POOL_MEAN, FIELD(view[0].rows), 1, 0},
     {"unused view", WISP_OP_ADD, FIELD(view[3].rows), 1, 0},
-    {"unused view's buffer", WISP_OP_ADD, FIELD(view[6].buffer), 2, 0},
+    {"unused view's buffer", WISP_OP_ADD, FIELD(view[10].buffer), 2, 0},
     {"absent operand with a shape", WISP_OP_MATMUL, FIELD(view[3].buffer), 0, 0},
     {"missing operand", WISP_OP_ADD, FIELD(view[1].buffer), 0, 0},
     {"missing output", WISP_OP_ADD, FIELD(view[0].buffer), 0, 0},
@@ -305,7 +167,7 @@ static void overlaps_are_refused(void **state)
     refused(f, "product over the last element", &c, WISP_E_INPUT);
     c.view[0].offset = 3 * 128;
     assert_int_equal(submit(f, &c, 1, &report), WISP_OK);
-    c = good(f, WISP_OP_SILU_MUL); /* columns of the same rows do not overlap */
+    c = good(f, WISP_OP_GLU); /* columns of the same rows do not overlap */
     c.view[0] = c.view[1];
     c.view[2] = c.view[1];
     for (int i = 0; i < 3; i++)
@@ -423,14 +285,17 @@ static void zero_tokens_do_nothing(void **state)
     fixture *f = *state;
     wisp_report report;
     remember(f);
-    for (uint32_t op = WISP_OP_GET_ROWS; op <= WISP_OP_ARGMAX; op++) {
+    for (uint32_t op = WISP_OP_GET_ROWS; op <= LAST_OP; op++) {
         wisp_cmd c = good(f, op);
         for (int i = 0; i < WISP_CMD_VIEWS; i++) {
-            if (c.view[i].rows == N) c.view[i].rows = 0;
+            if (c.view[i].rows == N || c.view[i].rows == 2 * N) c.view[i].rows = 0;
             if (c.view[i].cols == N) c.view[i].cols = 0;
         }
         must(submit(f, &c, 1, &report), &report);
     }
+    float zeros[2 * 32] = {0};
+    put(f, Y, zeros, sizeof zeros); /* the mean of no rows */
+    memset(f->before[Y], 0, sizeof zeros);
     assert_true(untouched(f));
 }
 
@@ -517,162 +382,6 @@ static void failing_allocation(void **state)
     assert_int_equal(tensor_alloc(f->d, 64), 0);
     base_mem_fail_after(-1);
     assert_int_equal(submit(f, &c, 1, &report), WISP_OK);
-}
-
-/* ---- the arithmetic, from docs/numerics.md ---- */
-static float half(const uint8_t *p)
-{
-    const uint32_t h = (uint32_t)(p[0] | p[1] << 8), e = h >> 10 & 31;
-    const float m = e ? ldexpf((float)(1024 + (h & 1023)), (int)e - 25) : ldexpf((float)(h & 1023), -24);
-    return h & 0x8000 ? -m : m;
-}
-
-static void quantize(const float *x, int n, int32_t *q, float *d)
-{
-    float amax = 0;
-    for (int i = 0; i < n; i++)
-        if (fabsf(x[i]) > amax) amax = fabsf(x[i]);
-    const float id = amax != 0 ? 127.0f / amax : 0;
-    *d = amax / 127.0f;
-    for (int i = 0; i < n; i++)
-        q[i] = (int32_t)rintf(fmaxf(-127.0f, fminf(127.0f, x[i] * id)));
-}
-
-/* Scalar Q4_0 row times one token. */
-static float q4_0_dot(const uint8_t *row, const float *x, int k)
-{
-    volatile float acc = 0;
-    for (int b = 0; b < k / 32; b++, row += 18, x += 32) {
-        int32_t q[32], dot = 0;
-        float da;
-        quantize(x, 32, q, &da);
-        for (int j = 0; j < 32; j++)
-            dot += q[j] * ((j < 16 ? row[2 + j] & 15 : row[2 + j - 16] >> 4) - 8);
-        volatile float scale = half(row) * da, product = scale * (float)dot;
-        acc = acc + product;
-    }
-    return acc;
-}
-
-static float dot16(const float *a, const float *b, int n)
-{
-    volatile float lane[16] = {0};
-    for (int i = 0; i < n; i++) {
-        volatile float product = a[i] * b[i];
-        lane[i % 16] = lane[i % 16] + product;
-    }
-    for (int step = 8; step; step /= 2)
-        for (int i = 0; i < step; i++)
-            lane[i] = lane[i] + lane[i + step];
-    return lane[0];
-}
-
-static void matmul_follows_the_page(void **state)
-{
-    enum { M = 20, K = 96 };
-    fixture *f = *state;
-    wisp_report report;
-    float x[N * K], y[N * M];
-    for (int i = 0; i < N * K; i++)
-        x[i] = random_float();
-    put(f, X, x, sizeof x);
-    for (int i = 0; i < M * K / 32; i++)
-        f->weights[i * 18 + 1] = (uint8_t)((f->weights[i * 18 + 1] & 0x83) | 0x20);
-    wisp_cmd c = {.op = WISP_OP_MATMUL,
-                  .view = {view(f, Y, WISP_F32, N, M), view(f, X, WISP_F32, N, K), view(f, W, WISP_Q4_0, M, K)}};
-    must(submit(f, &c, 1, &report), &report);
-    get(f, Y, y, sizeof y);
-    for (int i = 0; i < N * M; i++)
-        assert_true(y[i] == q4_0_dot(f->weights + i % M * (K / 32 * 18), x + i / M * K, K));
-    c.view[2] = view(f, B, WISP_F32, M, 50);
-    c.view[1] = view(f, X, WISP_F32, N, 50);
-    float w[M * 50];
-    for (int i = 0; i < M * 50; i++)
-        w[i] = random_float() * 1.2345f;
-    put(f, B, w, sizeof w);
-    must(submit(f, &c, 1, &report), &report);
-    get(f, Y, y, sizeof y);
-    for (int i = 0; i < N * M; i++)
-        assert_true(y[i] == dot16(w + i % M * 50, x + i / M * 50, 50));
-}
-
-/* sin, cos and exp are ours: how far from libm's? */
-static void functions_are_accurate(void **state)
-{
-    fixture *f = *state;
-    wisp_report report;
-    const int32_t pos[N] = {1, 4096, 1000000};
-    const double freq[4] = {1, 0.7316, 1e-3, 0.99999};
-    float t[N * 8], x[N * 32], one[N * 32], y[N * 32];
-    put(f, POS, pos, sizeof pos);
-    put(f, FREQ, freq, sizeof freq);
-    wisp_cmd c = good(f, WISP_OP_ROPE_TABLE);
-    must(submit(f, &c, 1, &report), &report);
-    get(f, Y, t, sizeof t);
-    for (int i = 0; i < N * 4; i++) {
-        assert_true(fabs(t[2 * i] - cos(pos[i / 4] * freq[i % 4])) < 1e-7);
-        assert_true(fabs(t[2 * i + 1] - sin(pos[i / 4] * freq[i % 4])) < 1e-7);
-    }
-    for (int i = 0; i < N * 32; i++) {
-        x[i] = (float)(i - 48) * 1.7f;
-        one[i] = 1;
-    }
-    put(f, X, x, sizeof x);
-    put(f, B, one, sizeof one);
-    c = good(f, WISP_OP_SILU_MUL);
-    must(submit(f, &c, 1, &report), &report);
-    get(f, Y, y, sizeof y);
-    for (int i = 0; i < N * 32; i++) {
-        const double want = x[i] / (1 + exp(-(double)x[i]));
-        assert_true(fabs(y[i] - want) <= 3e-7 * fabs(want) + 1e-37);
-    }
-}
-
-static void attention_is_causal_and_normalized(void **state)
-{
-    fixture *f = *state;
-    wisp_report report;
-    float q[N * 32], v[N * 16], y[N * 32];
-    const int32_t pos[N] = {0, 1, 2}, seq[N] = {0, 0, 0};
-    for (int i = 0; i < N * 16; i++)
-        v[i] = (float)(i / 16 + 1);
-    for (int i = 0; i < N * 32; i++)
-        q[i] = 0; /* equal scores: the mean of all values seen */
-    put(f, POS, pos, sizeof pos);
-    put(f, SEQ, seq, sizeof seq);
-    put(f, X, v, sizeof v);
-    wisp_cmd list[3] = {good(f, WISP_OP_KV_WRITE), good(f, WISP_OP_KV_WRITE), good(f, WISP_OP_ATTENTION)};
-    list[1].view[0].buffer = f->h[VC];
-    list[2].view[1].buffer = f->h[B];
-    put(f, B, q, sizeof q);
-    must(submit(f, list, 3, &report), &report);
-    get(f, Y, y, sizeof y);
-    for (int i = 0; i < N * 32; i++)
-        assert_true(y[i] == (float)(i / 32) * 0.5f + 1);
-}
-
-/* ---- argmax: ties, NaN, infinities ---- */
-static void argmax_ties_and_nans(void **state)
-{
-    static const struct {
-        float x[5];
-        int32_t best;
-    } cases[] = {{{1, 3, 2, 3, 0}, 1},
-                 {{NAN, -1, NAN, -2, NAN}, 1},
-                 {{NAN, NAN, NAN, NAN, NAN}, 0},
-                 {{NAN, -INFINITY, -INFINITY, NAN, NAN}, 1},
-                 {{-1, INFINITY, 2, INFINITY, NAN}, 1},
-                 {{-0.0f, 0.0f, 0, 0, 0}, 0}};
-    fixture *f = *state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        wisp_report report;
-        int32_t best;
-        put(f, X, cases[i].x, sizeof cases[i].x);
-        wisp_cmd c = {.op = WISP_OP_ARGMAX, .view = {view(f, Y, WISP_I32, 1, 1), view(f, X, WISP_F32, 1, 5)}};
-        must(submit(f, &c, 1, &report), &report);
-        get(f, Y, &best, 4);
-        assert_int_equal(best, cases[i].best);
-    }
 }
 
 /* ---- layouts ---- */
@@ -762,22 +471,22 @@ static void hostile_programs_are_refused(void **state)
         size_t offset;
         uint32_t value;
     } cases[] = {
-        {0, 2},          /* version */
+        {0, 1},          /* version */
         {4, 0},          /* no vocabulary */
         {4, 0x80000000}, /* ids are i32 */
         {8, 0},          /* no context */
-        {20, 0},         /* no kv heads */
+        {20, 1 << 20},   /* kv heads */
         {24, 4},         /* counts that the size does not bear out */
         {24, UINT32_MAX},
         {28, UINT32_MAX},
-        {32, PROGRAM_ROLE_COUNT},                 /* role */
-        {32 + 48, PROGRAM_ROLE_TOKEN_IDS},        /* a second one */
-        {32 + 12, UINT32_MAX},                    /* size term */
-        {32 + 144, 0},                            /* op */
-        {32 + 144 + 4, 1},                        /* reserved */
-        {32 + 144 + 32, 4},                       /* buffer */
-        {32 + 144 + 32 + 16, PROGRAM_SYMBOL + 5}, /* symbol */
-        {32 + 144 + 32 + 20, UINT32_MAX},
+        {32, PROGRAM_ROLE_COUNT},                                  /* role */
+        {32 + 56, PROGRAM_ROLE_TOKEN_IDS},                         /* a second one */
+        {32 + 12, UINT32_MAX},                                     /* size term */
+        {32 + 168, 0},                                             /* op */
+        {32 + 168 + 4, 1},                                         /* reserved */
+        {32 + 168 + 32, 4},                                        /* buffer */
+        {32 + 168 + 32 + 16, PROGRAM_SIZE(PROGRAM_SIZE_KINDS, 1)}, /* symbol */
+        {32 + 168 + 32 + 20, PROGRAM_SIZE(PROGRAM_SIZE_TOKENS, 0)},
     };
     (void)state;
     program_buffer buffers[3];
@@ -796,8 +505,6 @@ static void hostile_programs_are_refused(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -814,10 +521,6 @@ int main(void)
         TEST(many_buffers),
         TEST(scratch_is_charged),
         TEST(failing_allocation),
-        TEST(matmul_follows_the_page),
-        TEST(functions_are_accurate),
-        TEST(attention_is_causal_and_normalized),
-        TEST(argmax_ties_and_nans),
         cmocka_unit_test(packing_is_reversible),
         cmocka_unit_test(sizes_do_not_overflow),
         cmocka_unit_test(program_round_trip),

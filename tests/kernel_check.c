@@ -312,6 +312,21 @@ static void check_softmax(const tensor_kernels *want, const tensor_kernels *got,
     drop(b);
 }
 
+static void check_adjust(const tensor_kernels *want, const tensor_kernels *got, uint32_t count, pattern data)
+{
+    float *s = floats(64, data), *a = guarded(256), *b = guarded(256);
+    const float cap = random32() % 2 ? any_float(NORMAL) : 0, slope = random32() % 2 ? any_float(NORMAL) : 0;
+    const int32_t distance = (int32_t)(random32() % 200) - 100;
+    memcpy(a, s, 256);
+    memcpy(b, s, 256);
+    want->adjust(a, count, cap, slope, distance);
+    got->adjust(b, count, cap, slope, distance);
+    if (!same_floats(a, b, count) || !guards_whole(b, 256)) fail("adjust", count, (unsigned)data, 0);
+    free(s);
+    drop(a);
+    drop(b);
+}
+
 static void check_attention(const tensor_kernels *want, const tensor_kernels *got)
 {
     static const uint32_t dims[] = {1, 8, 16, 40, 64, 80, 128, 200}, counts[] = {1, 2, 3, 4, 15, 17, 63, 64};
@@ -322,24 +337,13 @@ static void check_attention(const tensor_kernels *want, const tensor_kernels *go
                     check_scores(want, got, kind, dims[i], counts[j], (pattern)data);
                     check_accumulate(want, got, kind, dims[i], counts[j], (pattern)data);
                     check_softmax(want, got, counts[j], kind, (pattern)data);
+                    check_adjust(want, got, counts[j], (pattern)data);
                 }
 }
 
 /* ---- elementwise: two float inputs, one output, whatever the function makes of them ---- */
 typedef void run_fn(const tensor_kernels *k, float *y, const float *a, const float *b, uint32_t n);
 
-static void run_add(const tensor_kernels *k, float *y, const float *a, const float *b, uint32_t n)
-{
-    k->add(y, a, b, n);
-}
-static void run_silu(const tensor_kernels *k, float *y, const float *a, const float *b, uint32_t n)
-{
-    k->silu_mul(y, a, b, n);
-}
-static void run_norm(const tensor_kernels *k, float *y, const float *a, const float *b, uint32_t n)
-{
-    k->rms_norm(y, a, b, n, 1e-5f);
-}
 static void run_rope(const tensor_kernels *k, float *y, const float *a, const float *b, uint32_t n)
 {
     k->rope(y, a, b, 1, n, n / 4, 0);
@@ -371,10 +375,7 @@ static void check_elementwise(const tensor_kernels *want, const tensor_kernels *
     static const struct {
         const char *name;
         run_fn *run;
-    } ops[] = {{"add", run_add},
-               {"silu_mul", run_silu},
-               {"rms_norm", run_norm},
-               {"rope", run_rope},
+    } ops[] = {{"rope", run_rope},
                {"rope halves", run_rope_halves},
                {"f16_to_f32", run_to_f32},
                {"f32_to_f16", run_to_f16},
@@ -394,6 +395,42 @@ static void check_elementwise(const tensor_kernels *want, const tensor_kernels *
                 drop(y);
                 drop(z);
             }
+}
+
+/* ---- ops that make a row of a row: whatever is in the table, each activation, with and without optional operands ----
+ */
+static void check_row(const tensor_kernels *want, const tensor_kernels *got, uint32_t number, uint32_t kind, uint32_t n)
+{
+    for (int round = 0; round < 4 * PATTERNS; round++) {
+        float *x[3], *y = guarded(4 * n), *z = guarded(4 * n);
+        wisp_param p[WISP_CMD_PARAMS];
+        for (int i = 0; i < 3; i++)
+            x[i] = floats(n, (pattern)(i ? round / 4 : round % PATTERNS));
+        for (int i = 0; i < WISP_CMD_PARAMS; i++)
+            p[i].f = any_float(round % 3 ? NORMAL : EXTREME);
+        if (kind < WISP_ACT_KINDS) p[0].u = kind;
+        const float *const in[3] = {x[0], x[1], number == WISP_OP_LAYER_NORM && round % 2 ? NULL : x[2]};
+        want->row[number](y, in, n, p);
+        got->row[number](z, in, n, p);
+        if (!same_floats(y, z, n) || !guards_whole(z, 4 * n)) fail("row op", number, kind, n);
+        for (int i = 0; i < 3; i++)
+            free(x[i]);
+        drop(y);
+        drop(z);
+    }
+}
+
+static void check_rows(const tensor_kernels *want, const tensor_kernels *got)
+{
+    static const uint32_t counts[] = {1, 3, 15, 16, 17, 31, 64, 100, 1000};
+    for (uint32_t number = 0; number < TENSOR_ROW_OPS; number++) {
+        if (want->row[number] == got->row[number]) continue;
+        const int acts = number == WISP_OP_UNARY || number == WISP_OP_GLU;
+        for (size_t i = 0; i < sizeof counts / 4; i++)
+            for (uint32_t kind = 0; kind < (acts ? WISP_ACT_KINDS : 1); kind++)
+                if (number != WISP_OP_UNARY || kind != WISP_ACT_SWIGLU_OAI)
+                    check_row(want, got, number, acts ? kind : WISP_ACT_KINDS, counts[i]);
+    }
 }
 
 /* All 65,536 halves, and every float whose bits step by a prime: conversions. */
@@ -632,7 +669,7 @@ static void feed_forward_half(session *s)
     op(s, WISP_OP_RMS_NORM, f32(s, H, DIM), f32(s, X, DIM), vector(s, DIM))->param[0].f = 1e-5f;
     op(s, WISP_OP_MATMUL, f32(s, G, FF), f32(s, H, DIM), matrix(s, WG));
     op(s, WISP_OP_MATMUL, f32(s, U, FF), f32(s, H, DIM), matrix(s, WU));
-    op(s, WISP_OP_SILU_MUL, f32(s, G, FF), f32(s, G, FF), f32(s, U, FF));
+    op(s, WISP_OP_GLU, f32(s, G, FF), f32(s, G, FF), f32(s, U, FF))->param[0].u = WISP_ACT_SILU;
     op(s, WISP_OP_MATMUL, f32(s, H, DIM), f32(s, G, FF), matrix(s, WD));
     op(s, WISP_OP_ADD, f32(s, X, DIM), f32(s, X, DIM), f32(s, H, DIM));
     op(s, WISP_OP_MATMUL, f32(s, L, VOCAB), f32(s, X, DIM), matrix(s, EMBED));
@@ -758,6 +795,7 @@ static void check_target(const char *name, unsigned features)
     check_matmuls(&want, &got);
     check_attention(&want, &got);
     check_elementwise(&want, &got);
+    check_rows(&want, &got);
     check_halves(&want, &got);
     for (size_t i = 3; i < sizeof sources / sizeof *sources; i++)
         check_meaning(&got, sources[i]);

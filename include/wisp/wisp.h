@@ -224,6 +224,12 @@ WISP_API void wisp_abandon_outputs(void);
 /** One line each: CPU features, kernels chosen, limits, versions. */
 WISP_API wisp_status wisp_describe(void (*line)(void *context, const char *key, const char *value), void *context,
                                    wisp_report *report) WISP_MUST_USE;
+
+/** Every model family that can be packed: GGUF's name of its architecture, a title for people, the tensor types it may
+ * have, and the test that it is tried by ("" if there is none). */
+WISP_API void wisp_list_models(void (*line)(void *context, const char *name, const char *title, const char *types,
+                                            const char *tested),
+                               void *context);
 /** Reads the weights that generating one token reads (all but an embedding table of which a row is picked) `rounds`
  * times with `threads` threads, each one sequential range of every stretch, as plainly as the machine can. What
  * generation is measured against. */

@@ -1,6 +1,7 @@
 #include "compile/builder.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -148,6 +149,64 @@ double compile_float_or(compile_builder *b, const char *key, double fallback)
     return b->status ? 0 : fallback;
 }
 
+bool compile_bool_or(compile_builder *b, const char *key, bool fallback)
+{
+    char full[KEY_MAX];
+    if (!b->status) b->status = compile_gguf_bool(b->gguf, full_key(b, key, full), &fallback, b->report);
+    return !b->status && fallback;
+}
+
+/* Bytes of an array's scalar elements; 0: other elements. */
+static uint32_t element_bytes(uint32_t type)
+{
+    static const uint8_t bytes[GGUF_TYPE_COUNT] = {
+        [GGUF_U8] = 1,  [GGUF_I8] = 1,   [GGUF_U16] = 2, [GGUF_I16] = 2, [GGUF_U32] = 4, [GGUF_I32] = 4,
+        [GGUF_F32] = 4, [GGUF_BOOL] = 1, [GGUF_U64] = 8, [GGUF_I64] = 8, [GGUF_F64] = 8};
+    return type < GGUF_TYPE_COUNT ? bytes[type] : 0;
+}
+
+/* The key's array, if it is one; NULL and a failure if it is too short or of texts. */
+static const compile_gguf_kv *layer_array(compile_builder *b, const char *key, uint32_t layer, bool *is_array)
+{
+    char full[KEY_MAX];
+    const compile_gguf_kv *kv = b->status ? NULL : compile_gguf_find(b->gguf, full_key(b, key, full));
+    *is_array = kv && kv->type == GGUF_ARRAY;
+    if (!*is_array) return NULL;
+    if (layer < kv->count && element_bytes(kv->element)) return kv;
+    compile_fail(b, WISP_E_INPUT, "key '%s': no number for layer %" PRIu32, full, layer);
+    return NULL;
+}
+
+uint32_t compile_uint_at(compile_builder *b, const char *key, uint32_t layer, uint32_t fallback, uint32_t least,
+                         uint32_t most)
+{
+    char full[KEY_MAX];
+    bool is_array;
+    const compile_gguf_kv *kv = layer_array(b, key, layer, &is_array);
+    if (!is_array) return compile_uint_or(b, key, fallback, least, most);
+    if (!kv) return 0;
+    const uint32_t size = element_bytes(kv->element);
+    uint64_t v = 0;
+    memcpy(&v, kv->bytes.data + (size_t)layer * size, size); /* a negative number becomes one out of range */
+    if (kv->element == GGUF_F32 || kv->element == GGUF_F64 || v < least || v > most) {
+        compile_fail(b, WISP_E_INPUT, "key '%s': layer %" PRIu32 " is not in [%" PRIu32 ", %" PRIu32 "]",
+                     full_key(b, key, full), layer, least, most);
+        return 0;
+    }
+    return (uint32_t)v;
+}
+
+double compile_float_at(compile_builder *b, const char *key, uint32_t layer, double fallback)
+{
+    bool is_array;
+    const compile_gguf_kv *kv = layer_array(b, key, layer, &is_array);
+    if (!is_array) return compile_float_or(b, key, fallback);
+    float f = NAN;
+    if (kv && kv->element == GGUF_F32) memcpy(&f, kv->bytes.data + (size_t)layer * 4, 4);
+    if (!isfinite(f)) compile_fail(b, WISP_E_INPUT, "key '%s.%s': not a finite number", b->architecture, key);
+    return b->status ? 0 : (double)f;
+}
+
 base_span compile_string_or(compile_builder *b, const char *key, const char *fallback)
 {
     char full[KEY_MAX];
@@ -206,23 +265,37 @@ static float half_to_float(uint16_t h)
     return v;
 }
 
-/* A vector that ops want as f32 but the source has in two bytes: the original stays, for unpacking. */
-static compile_weight *widen(compile_builder *b, compile_weight *w, uint32_t cols)
+static compile_weight *find_made(const compile_builder *b, const char *name)
 {
-    char name[NAME_MAX_BYTES + 16];
+    for (uint32_t i = (uint32_t)b->gguf->tensor_count; i < b->weight_count; i++)
+        if (strcmp(b->weights[i].name, name) == 0) return &b->weights[i];
+    return NULL;
+}
+
+/* A vector that ops want as f32 but the source has in two bytes: the original stays, for unpacking. */
+static void widen_values(const compile_builder *b, const compile_weight *w, uint64_t count, uint8_t *to)
+{
     const uint8_t *from = b->gguf->file.data + w->source->offset;
-    uint32_t type = w->source_type;
-    snprintf(name, sizeof name, "wisp.f32.%s", w->name);
-    compile_weight *made = add_made(b, name, WISP_F32, cols, (uint64_t)cols * 4);
-    for (uint32_t i = 0; made && i < cols; i++) {
+    for (uint64_t i = 0; i < count; i++) {
         uint16_t bits;
         memcpy(&bits, from + 2 * (size_t)i, 2);
         uint32_t wide = (uint32_t)bits << 16;
         float v;
         memcpy(&v, &wide, sizeof v);
-        if (type == WISP_F16) v = half_to_float(bits);
-        memcpy(made->made + 4 * (size_t)i, &v, 4);
+        if (w->source_type == WISP_F16) v = half_to_float(bits);
+        memcpy(to + 4 * (size_t)i, &v, 4);
     }
+}
+
+static compile_weight *widen(compile_builder *b, compile_weight *w, uint32_t rows, uint32_t cols)
+{
+    char name[NAME_MAX_BYTES + 16];
+    snprintf(name, sizeof name, "wisp.f32.%s", w->name);
+    compile_weight *made = find_made(b, name); /* the same tensor may serve several times */
+    if (made) return made;
+    const ptrdiff_t at = w - b->weights; /* add_made may move the array */
+    made = add_made(b, name, WISP_F32, rows * cols, (uint64_t)rows * cols * 4);
+    if (made) widen_values(b, &b->weights[at], (uint64_t)rows * cols, made->made);
     return made;
 }
 
@@ -237,13 +310,13 @@ static void unsupported_type(compile_builder *b, const compile_weight *w)
                  compile_gguf_type_find(w->source_type)->name);
 }
 
-static wisp_view use_vector(compile_builder *b, compile_weight *w, uint32_t cols)
+static wisp_view use_vector(compile_builder *b, compile_weight *w, uint32_t rows, uint32_t cols)
 {
     if (w->source_type == WISP_F16 || w->source_type == WISP_BF16)
-        w = widen(b, w, cols);
+        w = widen(b, w, rows, cols);
     else if (w->source_type != WISP_F32)
         unsupported_type(b, w);
-    return b->status ? (wisp_view){0} : view_of(b, w, 1, cols);
+    return b->status ? (wisp_view){0} : view_of(b, w, rows, cols);
 }
 
 static wisp_view use_matrix(compile_builder *b, compile_weight *w, compile_use use, uint32_t rows, uint32_t cols)
@@ -256,9 +329,9 @@ static wisp_view use_matrix(compile_builder *b, compile_weight *w, compile_use u
     return view_of(b, w, rows, cols);
 }
 
-static bool has_shape(const compile_weight *w, uint32_t rows, uint32_t cols)
+static bool has_shape(const compile_weight *w, uint32_t stack, uint32_t rows, uint32_t cols)
 {
-    return w->shape[0] == cols && w->shape[1] == rows && w->shape[2] == 1 && w->shape[3] == 1;
+    return w->shape[0] == cols && w->shape[1] == rows && w->shape[2] == stack && w->shape[3] == 1;
 }
 
 static void format_name(char out[NAME_MAX_BYTES], const char *format, uint32_t block)
@@ -269,23 +342,82 @@ static void format_name(char out[NAME_MAX_BYTES], const char *format, uint32_t b
 #pragma GCC diagnostic pop
 }
 
+/* The source's tensor of that shape; a failure says what was expected. */
+static compile_weight *take(compile_builder *b, uint32_t stack, uint32_t rows, uint32_t cols, const char *format,
+                            uint32_t block)
+{
+    char name[NAME_MAX_BYTES], want[64];
+    if (b->status) return NULL;
+    format_name(name, format, block);
+    compile_weight *w = find_weight(b, name);
+    snprintf(want, sizeof want, stack > 1 ? "[%" PRIu32 ", %" PRIu32 ", %" PRIu32 "]" : "[%" PRIu32 ", %" PRIu32 "]",
+             cols, rows, stack);
+    if (!w) return compile_fail(b, WISP_E_INPUT, "tensor '%s' is missing; %s expected", name, want), NULL;
+    if (has_shape(w, stack, rows, cols)) return w;
+    compile_fail(b, WISP_E_INPUT, "tensor '%s': [%" PRIu64 ", %" PRIu64 "%s found, %s expected", name, w->shape[0],
+                 w->shape[1], w->shape[2] * w->shape[3] == 1 ? "]" : ", ...]", want);
+    return NULL;
+}
+
 wisp_view compile_weight_view(compile_builder *b, compile_use use, uint32_t rows, uint32_t cols, const char *format,
                               uint32_t block)
 {
+    compile_weight *w = take(b, 1, rows, cols, format, block);
+    if (!w) return (wisp_view){0};
+    return use == COMPILE_VECTOR ? use_vector(b, w, rows, cols) : use_matrix(b, w, use, rows, cols);
+}
+
+wisp_view compile_weight_slice(compile_builder *b, uint32_t first, uint32_t rows, uint32_t total, uint32_t cols,
+                               const char *format, uint32_t block)
+{
+    compile_weight *w = take(b, 1, total, cols, format, block);
+    if (!w) return (wisp_view){0};
+    const bool aligned = first % TENSOR_ROW_GROUP == 0 && (rows % TENSOR_ROW_GROUP == 0 || first + rows == total);
+    wisp_view v = use_matrix(b, w, aligned ? COMPILE_MATMUL : COMPILE_ROWS, total, cols);
+    if (b->status) return v;
+    BASE_ASSERT(first < total && rows <= total - first);
+    if (v.stride == 0 && !aligned)
+        compile_fail(b, WISP_E_UNSUPPORTED, "tensor '%s': rows %" PRIu32 " to %" PRIu32 " of packed ones", w->name,
+                     first, first + rows);
+    v.rows = rows;
+    v.offset = v.stride ? first * v.stride : first / TENSOR_ROW_GROUP * tensor_group_bytes(w->layout, cols);
+    return v;
+}
+
+wisp_view compile_weight_stack(compile_builder *b, uint32_t count, uint32_t rows, uint32_t cols, const char *format,
+                               uint32_t block)
+{
+    compile_weight *w = take(b, count, rows, cols, format, block);
+    if (!w) return (wisp_view){0};
+    if ((uint64_t)count * rows > INT32_MAX)
+        return compile_fail(b, WISP_E_INPUT, "tensor '%s': it is too large", w->name), (wisp_view){0};
+    return use_matrix(b, w, rows % TENSOR_ROW_GROUP ? COMPILE_ROWS : COMPILE_MATMUL, count * rows, cols);
+}
+
+const float *compile_weight_values(compile_builder *b, uint64_t count, const char *format, uint32_t block)
+{
     char name[NAME_MAX_BYTES];
-    if (b->status) return (wisp_view){0};
+    if (b->status) return NULL;
     format_name(name, format, block);
-    compile_weight *w = find_weight(b, name);
-    if (!w)
-        return compile_fail(b, WISP_E_INPUT, "tensor '%s' is missing; [%" PRIu32 ", %" PRIu32 "] expected", name, cols,
-                            rows),
-               (wisp_view){0};
-    if (!has_shape(w, rows, cols))
-        return compile_fail(b, WISP_E_INPUT,
-                            "tensor '%s': [%" PRIu64 ", %" PRIu64 "%s found, [%" PRIu32 ", %" PRIu32 "] expected", name,
-                            w->shape[0], w->shape[1], w->shape[2] * w->shape[3] == 1 ? "]" : ", ...]", cols, rows),
-               (wisp_view){0};
-    return use == COMPILE_VECTOR ? use_vector(b, w, cols) : use_matrix(b, w, use, rows, cols);
+    const compile_weight *w = find_weight(b, name);
+    if (!w) return NULL;
+    if (w->source->elements != count)
+        return compile_fail(b, WISP_E_INPUT, "tensor '%s': %" PRIu64 " elements found, %" PRIu64 " expected", name,
+                            w->source->elements, count),
+               NULL;
+    if (w->source_type != WISP_F32 && w->source_type != WISP_F16 && w->source_type != WISP_BF16)
+        return unsupported_type(b, w), NULL;
+    float *values = compile_keep(b, count * sizeof *values);
+    if (!values) return NULL;
+    if (w->source_type == WISP_F32)
+        memcpy(values, b->gguf->file.data + w->source->offset, count * sizeof *values);
+    else
+        widen_values(b, w, count, (uint8_t *)values);
+    for (uint64_t i = 0; i < count; i++)
+        if (!isfinite(values[i]))
+            return compile_fail(b, WISP_E_INPUT, "tensor '%s': element %" PRIu64 " is not a finite number", name, i),
+                   NULL;
+    return values;
 }
 
 wisp_view compile_weight_optional(compile_builder *b, compile_use use, uint32_t rows, uint32_t cols, const char *format,

@@ -13,7 +13,7 @@
 typedef enum compile_use {
     COMPILE_MATMUL, /* w of MATMUL: packed where its type has a packed layout */
     COMPILE_ROWS,   /* w of GET_ROWS: stays as in the source, unless it is multiplied with as well */
-    COMPILE_VECTOR, /* f32[1, d]: a copy is made if it is stored in another type */
+    COMPILE_VECTOR, /* f32[rows, d]: a copy is made if it is stored in another type */
 } compile_use;
 
 /* A tensor of the capsule. */
@@ -65,6 +65,11 @@ bool compile_has(const compile_builder *b, const char *key);
 uint32_t compile_uint(compile_builder *b, const char *key, uint32_t least, uint32_t most);
 uint32_t compile_uint_or(compile_builder *b, const char *key, uint32_t fallback, uint32_t least, uint32_t most);
 double compile_float_or(compile_builder *b, const char *key, double fallback);
+/* Of one layer: the key's element `layer` where it is an array (of integers or booleans), else the key. */
+uint32_t compile_uint_at(compile_builder *b, const char *key, uint32_t layer, uint32_t fallback, uint32_t least,
+                         uint32_t most);
+double compile_float_at(compile_builder *b, const char *key, uint32_t layer, double fallback);
+bool compile_bool_or(compile_builder *b, const char *key, bool fallback);
 base_span compile_string_or(compile_builder *b, const char *key, const char *fallback);
 
 /* ---- weights ---- */
@@ -77,6 +82,17 @@ wisp_view compile_weight_view(compile_builder *b, compile_use use, uint32_t rows
 /* The same, but the absent operand if there is no such tensor. */
 wisp_view compile_weight_optional(compile_builder *b, compile_use use, uint32_t rows, uint32_t cols, const char *format,
                                   uint32_t block);
+/* Rows [first, first + rows) of a matrix of `total` rows (fused QKV, gate and up). Packed only if every slice begins on
+ * a group of 16 rows. */
+wisp_view compile_weight_slice(compile_builder *b, uint32_t first, uint32_t rows, uint32_t total, uint32_t cols,
+                               const char *format, uint32_t block);
+/* `count` matrices of rows x cols (experts, heads), one after the other: [count * rows, cols]. Packed only if rows is a
+ * multiple of 16. */
+wisp_view compile_weight_stack(compile_builder *b, uint32_t count, uint32_t rows, uint32_t cols, const char *format,
+                               uint32_t block);
+/* A tensor's values as floats, for what is folded into the program: NULL if it is absent, or of another size (a
+ * failure) or not of floats (a failure). Lives as long as the builder. */
+const float *compile_weight_values(compile_builder *b, uint64_t count, const char *format, uint32_t block);
 /* A tensor made by the compiler: one row, copied. */
 wisp_view compile_weight_made(compile_builder *b, const char *name, wisp_type type, const void *data, uint32_t cols);
 

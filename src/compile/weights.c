@@ -127,7 +127,8 @@ static wisp_status stream_plain(const compile_weight *w, base_span bytes, const 
 /* Group by group of rows, as many at a time as fill a small buffer. */
 static wisp_status stream_packed(const compile_weight *w, base_span bytes, const compile_put *to, wisp_report *report)
 {
-    const uint64_t cols = w->shape[0], rows = w->shape[1], group_bytes = tensor_group_bytes(w->layout, cols);
+    const uint64_t cols = w->shape[0], rows = w->source->elements / cols,
+                   group_bytes = tensor_group_bytes(w->layout, cols);
     const compile_gguf_type *type = compile_gguf_type_find(w->source_type);
     const size_t row_bytes = (size_t)(cols / type->block * type->block_bytes);
     const uint64_t at_once = group_bytes < PIECE_BYTES / 4 ? PIECE_BYTES / 4 / group_bytes : 1;

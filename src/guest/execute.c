@@ -104,7 +104,8 @@ static uint32_t allocate_buffer(guest_executor *x, const program_buffer *b, uint
 {
     uint64_t bytes = b->fixed;
     bool fits = add_term(&bytes, b->per_token, x->limits.chunk) && add_term(&bytes, b->per_output, outputs) &&
-                add_term(&bytes, b->per_page, x->page_count) && add_term(&bytes, b->per_seq_page, x->page_count);
+                add_term(&bytes, b->per_page, x->page_count) && add_term(&bytes, b->per_seq_page, x->page_count) &&
+                add_term(&bytes, b->per_seq, x->limits.sequences);
     uint32_t handle = fits ? guest_device_alloc(x->device, bytes) : 0;
     if (!handle)
         base_fail(report, WISP_E_MEMORY,
@@ -175,35 +176,28 @@ static wisp_status make_output_room(guest_executor *x, uint32_t outputs, wisp_re
 
 /* ---- commands ---- */
 
-static uint32_t size_of(const guest_executor *x, uint32_t size, const command_list *l)
+static program_sizes sizes_of(const guest_executor *x, const command_list *l)
 {
-    switch (size) {
-    case PROGRAM_TOKENS:
-        return l->tokens;
-    case PROGRAM_OUTPUTS:
-        return l->outputs;
-    case PROGRAM_SEQUENCES:
-        return x->limits.sequences;
-    case PROGRAM_SEQ_PAGES:
-        return x->seq_pages;
-    case PROGRAM_KV_ROWS:
-        return x->page_count * WISP_KV_PAGE * x->program->kv_heads;
-    default:
-        return size;
-    }
+    return (program_sizes){{[PROGRAM_SIZE_TOKENS] = l->tokens,
+                            [PROGRAM_SIZE_OUTPUTS] = l->outputs,
+                            [PROGRAM_SIZE_SEQUENCES] = x->limits.sequences,
+                            [PROGRAM_SIZE_SEQ_PAGES] = x->seq_pages,
+                            [PROGRAM_SIZE_KV] = x->page_count * WISP_KV_PAGE}};
 }
 
 /* False: the command only makes outputs, and none are wanted. */
-static bool instantiate(const guest_executor *x, wisp_cmd *cmd, const command_list *l)
+static bool instantiate(const guest_executor *x, wisp_cmd *cmd, const program_sizes *sizes)
 {
     for (int i = 0; i < WISP_CMD_VIEWS; i++) {
         wisp_view *v = &cmd->view[i];
         if (v->buffer == 0) continue;
-        if (l->outputs == 0 && (v->rows == PROGRAM_OUTPUTS || v->cols == PROGRAM_OUTPUTS)) return false;
+        if (sizes->of[PROGRAM_SIZE_OUTPUTS] == 0 &&
+            (program_size_is(v->rows, PROGRAM_SIZE_OUTPUTS) || program_size_is(v->cols, PROGRAM_SIZE_OUTPUTS)))
+            return false;
         v->buffer = x->handles[v->buffer - 1];
-        if (v->cols >= PROGRAM_SYMBOL && v->stride == 0) v->stride = (uint64_t)size_of(x, v->cols, l) * 4;
-        v->rows = size_of(x, v->rows, l);
-        v->cols = size_of(x, v->cols, l);
+        if (v->cols >= PROGRAM_SYMBOL && v->stride == 0) v->stride = (uint64_t)program_size(v->cols, sizes) * 4;
+        v->rows = program_size(v->rows, sizes);
+        v->cols = program_size(v->cols, sizes);
     }
     return true;
 }
@@ -216,9 +210,10 @@ static const command_list *list_for(guest_executor *x, uint32_t tokens, uint32_t
     if (!l->cmds) l->cmds = base_alloc(x->program->cmd_count * sizeof *l->cmds);
     if (!l->cmds) return NULL;
     *l = (command_list){.tokens = tokens, .outputs = outputs, .cmds = l->cmds};
+    const program_sizes sizes = sizes_of(x, l);
     for (uint32_t i = 0; i < x->program->cmd_count; i++) {
         l->cmds[l->count] = x->program->cmds[i];
-        l->count += instantiate(x, &l->cmds[l->count], l);
+        l->count += instantiate(x, &l->cmds[l->count], &sizes);
     }
     return l;
 }

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "compile/arch/arch.h"
 #include "host/host.h"
 #include "host/native.h"
 #include "os/pool.h"
+#include "tensor/layout.h"
 
 typedef struct describe_context {
     void (*line)(void *context, const char *key, const char *value);
@@ -167,4 +169,21 @@ wisp_status wisp_measure_read(const wisp_capsule *capsule, unsigned threads, uns
     base_free(r);
     os_pool_free(pool);
     return status;
+}
+
+void wisp_list_models(void (*line)(void *context, const char *name, const char *title, const char *types,
+                                   const char *tested),
+                      void *context)
+{
+    char types[400] = "";
+    for (uint32_t type = 0; type < 64; type++) {
+        const tensor_type_info *info = tensor_type_find(type);
+        const bool matrix = info && type != WISP_I32 && type != WISP_F64;
+        if (matrix && strlen(types) + strlen(info->name) + 2 < sizeof types)
+            snprintf(types + strlen(types), sizeof types - strlen(types), "%s%s", *types ? " " : "", info->name);
+    }
+    for (size_t i = 0; i < compile_arch_count; i++) {
+        const compile_arch *a = &compile_archs[i];
+        line(context, a->name, a->title, types, a->tested ? a->tested : "");
+    }
 }

@@ -7,7 +7,7 @@
 #define TENSOR_ABI_H
 #include <stdint.h>
 
-enum { WISP_DEV_ABI = 1 };
+enum { WISP_DEV_ABI = 2 };
 
 /* Element types. Numbers below 0x100 are GGUF's; 0x100 + n is the packed layout of GGUF type n (tensor/layout.h). */
 typedef enum wisp_type {
@@ -68,7 +68,7 @@ typedef union wisp_param {
     float f;
 } wisp_param;
 
-enum { WISP_CMD_PARAMS = 6, WISP_CMD_VIEWS = 7 };
+enum { WISP_CMD_PARAMS = 6, WISP_CMD_VIEWS = 11 };
 
 typedef struct wisp_cmd {
     uint32_t op;                       /* wisp_op */
@@ -78,7 +78,7 @@ typedef struct wisp_cmd {
 } wisp_cmd;
 
 _Static_assert(sizeof(wisp_view) == 32, "the ABI's view");
-_Static_assert(sizeof(wisp_cmd) == 256, "the ABI's command");
+_Static_assert(sizeof(wisp_cmd) == 384, "the ABI's command");
 
 typedef enum wisp_op {
     WISP_OP_NONE = 0,
@@ -86,6 +86,33 @@ typedef enum wisp_op {
 #include "tensor/ops.def"
 #undef WISP_OP
 } wisp_op;
+
+/* Activations, the parameter `kind` of UNARY and GLU; a, b, c, d are its further parameters (docs/numerics.md). */
+typedef enum wisp_act {
+    WISP_ACT_RELU = 0,
+    WISP_ACT_RELU_SQUARED = 1,
+    WISP_ACT_GELU_TANH = 2,
+    WISP_ACT_GELU_ERF = 3,
+    WISP_ACT_GELU_QUICK = 4, /* x * sigmoid(1.702 x) */
+    WISP_ACT_SILU = 5,
+    WISP_ACT_SIGMOID = 6,
+    WISP_ACT_TANH = 7,
+    WISP_ACT_EXP = 8,
+    WISP_ACT_SOFTPLUS = 9,
+    WISP_ACT_SOFTCAP = 10,    /* a * tanh(x / a) */
+    WISP_ACT_XIELU = 11,      /* Apertus: a, b, c, d = alpha_n, alpha_p, beta, eps */
+    WISP_ACT_SWIGLU_OAI = 12, /* GLU only: gpt-oss, a = alpha, b = limit */
+    WISP_ACT_KINDS
+} wisp_act;
+
+/* Which positions j a token at position p attends: the parameter `mode` of ATTENTION. */
+typedef enum wisp_attend {
+    WISP_ATTEND_CAUSAL = 0,    /* j <= p; with a window: p - j < window */
+    WISP_ATTEND_ALL = 1,       /* every j up to the largest position of this command's tokens of the sequence */
+    WISP_ATTEND_CHUNK = 2,     /* j <= p, j / window = p / window */
+    WISP_ATTEND_SYMMETRIC = 3, /* as ALL, |j - p| <= window / 2 */
+    WISP_ATTEND_MODES
+} wisp_attend;
 
 /* wisp_dev_caps(query) */
 enum {

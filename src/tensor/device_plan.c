@@ -6,7 +6,7 @@
 #include "tensor/device_state.h"
 #include "tensor/layout.h"
 
-enum { ACCESSES_MAX = 48, PRIVATE_TOKENS = 2 };
+enum { ACCESSES_MAX = 64, PRIVATE_TOKENS = 2 };
 
 typedef struct access {
     tensor_ref ref;
@@ -47,7 +47,7 @@ static void place_barrier(planner *p, tensor_task *task)
     const bool matmul = task->op == WISP_OP_MATMUL && !task->private_panel, panel = task->kind == TASK_PANEL;
     bool needed = p->seen_count > ACCESSES_MAX - WISP_CMD_VIEWS;
     for (int i = 0; i < WISP_CMD_VIEWS && !needed; i++)
-        if (task->ref[i].data && touches(task, i)) needed = conflicts(p, &task->ref[i], i == 0);
+        if (task->ref[i].data && touches(task, i)) needed = conflicts(p, &task->ref[i], task->written >> i & 1);
     if (matmul) needed = needed || p->panels_written || (panel && p->panels_read);
     if (needed) {
         task->barrier = p->device->threads > 1;
@@ -55,7 +55,7 @@ static void place_barrier(planner *p, tensor_task *task)
         p->panels_read = p->panels_written = false;
     }
     for (int i = 0; i < WISP_CMD_VIEWS; i++)
-        if (task->ref[i].data && touches(task, i)) note(p, &task->ref[i], i == 0);
+        if (task->ref[i].data && touches(task, i)) note(p, &task->ref[i], task->written >> i & 1);
     if (matmul && panel) p->panels_written = true;
     if (matmul && !panel) p->panels_read = true;
 }
@@ -137,8 +137,10 @@ static void plan_command(planner *p, const wisp_cmd *cmd)
 {
     const tensor_op_rule *rule = tensor_op_rule_find(&p->device->rules, cmd->op);
     tensor_task task = {.op = cmd->op, .kind = TASK_OP};
-    for (int i = 0; i < rule->operand_count; i++)
+    for (int i = 0; i < rule->operand_count; i++) {
         task.ref[i] = tensor_resolve(p->device, &cmd->view[i]);
+        if (rule->operand[i].written) task.written |= (uint16_t)(1u << i);
+    }
     for (int i = 0; i < WISP_CMD_PARAMS; i++)
         task.param[i] = cmd->param[i];
     if (task.ref[0].rows == 0) return;
@@ -147,7 +149,8 @@ static void plan_command(planner *p, const wisp_cmd *cmd)
     else
         add_task(p, &task);
     if (cmd->op == WISP_OP_ATTENTION) p->work_area = max64(p->work_area, tensor_attention_scratch(&task));
-    if (p->panel_source.data && tensor_overlap(&task.ref[0], &p->panel_source)) p->panel_source.data = NULL;
+    for (int i = 0; i < rule->operand_count; i++)
+        if (task.written >> i & 1 && tensor_overlap(&task.ref[i], &p->panel_source)) p->panel_source = (tensor_ref){0};
 }
 
 static uint64_t up64(uint64_t n)

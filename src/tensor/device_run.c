@@ -20,14 +20,29 @@ uint8_t *tensor_scratch_of(const tensor_device *d, unsigned index)
     return d->scratch + (size_t)(d->shared_area + index * (d->private_area + d->work_area));
 }
 
-/* Elementwise ops: rows to threads; of few rows, the columns in multiples of 16. */
-typedef void elementwise_fn(float *y, const float *a, const float *b, size_t count);
-
-static void run_elementwise(const tensor_device *d, const tensor_task *t, unsigned index, elementwise_fn *fn)
+/* Is an element of the output made of the same columns of the operands only? Then few rows are split by columns. */
+static bool by_columns(uint32_t op)
 {
-    const tensor_ref *y = &t->ref[0], *a = &t->ref[1], *b = &t->ref[2];
+    switch (op) {
+    case WISP_OP_ADD:
+    case WISP_OP_MUL:
+    case WISP_OP_GLU:
+    case WISP_OP_LERP:
+    case WISP_OP_AFFINE:
+    case WISP_OP_UNARY:
+    case WISP_OP_CLAMP:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Row functions: rows to threads; of few rows, the columns in multiples of 16. */
+static void run_rows(const tensor_device *d, const tensor_task *t, unsigned index, tensor_row_fn *fn)
+{
+    const tensor_ref *y = &t->ref[0];
     tensor_range rows = {0, y->rows}, cols = {0, y->cols};
-    if (y->rows >= d->threads) {
+    if (y->rows >= d->threads || !by_columns(t->op)) {
         rows = tensor_share(y->rows, index, d->threads);
     } else {
         cols = tensor_share((y->cols + 15) / 16, index, d->threads);
@@ -35,9 +50,35 @@ static void run_elementwise(const tensor_device *d, const tensor_task *t, unsign
         cols.end = cols.end * 16 < y->cols ? cols.end * 16 : y->cols;
         if (cols.begin >= cols.end) return;
     }
-    for (uint64_t r = rows.begin; r < rows.end; r++)
-        fn(row_f32(y, r) + cols.begin, row_f32(a, r) + cols.begin, row_f32(b, r) + cols.begin,
-           (size_t)(cols.end - cols.begin));
+    for (uint64_t r = rows.begin; r < rows.end; r++) {
+        const float *x[3];
+        for (int i = 0; i < 3; i++)
+            x[i] = t->ref[1 + i].data ? row_f32(&t->ref[1 + i], r % t->ref[1 + i].rows) + cols.begin : NULL;
+        fn(row_f32(y, r) + cols.begin, x, (size_t)(cols.end - cols.begin), t->param);
+    }
+}
+
+/* Rows of the mean of each sequence, in ascending order of tokens; a sequence is one thread's. */
+static void pool_mean(const tensor_device *d, const tensor_task *t, uint64_t r)
+{
+    const tensor_ref *y = &t->ref[0], *x = &t->ref[1], *seq = &t->ref[2];
+    float *sum = row_f32(y, r);
+    uint32_t count = 0;
+    memset(sum, 0, y->cols * sizeof *sum);
+    for (uint64_t i = 0; i < x->rows; i++) {
+        if ((uint64_t)(uint32_t)index_at(seq, i) != r) continue;
+        d->kernels.row[WISP_OP_ADD](sum, (const float *const[3]){sum, row_f32(x, i)}, y->cols, t->param);
+        count++;
+    }
+    for (uint32_t c = 0; c < y->cols && count > 1; c++)
+        sum[c] = sum[c] / (float)count;
+}
+
+static void position_scale(const tensor_device *d, const tensor_task *t, uint64_t r)
+{
+    const float s = tensor_position_scale(index_at(&t->ref[2], r), t->param[1].u, t->param[2].u, t->param[0].f);
+    d->kernels.row[WISP_OP_ROW_SCALE](row_f32(&t->ref[0], r), (const float *const[3]){row_f32(&t->ref[1], r), &s},
+                                      t->ref[0].cols, t->param);
 }
 
 static void run_row(const tensor_device *d, const tensor_task *t, uint64_t r)
@@ -47,9 +88,6 @@ static void run_row(const tensor_device *d, const tensor_task *t, uint64_t r)
     switch (t->op) {
     case WISP_OP_GET_ROWS:
         tensor_get_row(k, row_f32(y, r), a->type, a->data, a->stride, (uint32_t)index_at(b, r), y->cols);
-        break;
-    case WISP_OP_RMS_NORM:
-        k->rms_norm(row_f32(y, r), row_f32(a, r), row_f32(b, 0), y->cols, t->param[0].f);
         break;
     case WISP_OP_ROPE_TABLE:
         tensor_rope_table(row_f32(y, r), index_at(a, r), (const double *)(void *)b->data, b->cols, t->param[0].f);
@@ -63,6 +101,15 @@ static void run_row(const tensor_device *d, const tensor_task *t, uint64_t r)
         memcpy(row_f32(y, r), &best, sizeof best);
         break;
     }
+    case WISP_OP_POSITION_SCALE:
+        position_scale(d, t, r);
+        break;
+    case WISP_OP_COPY:
+        memcpy(row_f32(y, r), row_f32(a, r / (y->rows / a->rows)), y->cols * sizeof(float));
+        break;
+    case WISP_OP_POOL_MEAN:
+        pool_mean(d, t, r);
+        break;
     default:
         BASE_ASSERT(!"an op that validate_commands.c knows");
     }
@@ -84,14 +131,12 @@ void tensor_run_task(const tensor_device *d, const tensor_task *t, unsigned inde
     case WISP_OP_ATTENTION:
         tensor_run_attention(d, t, index);
         return;
-    case WISP_OP_ADD:
-        run_elementwise(d, t, index, d->kernels.add);
-        return;
-    case WISP_OP_SILU_MUL:
-        run_elementwise(d, t, index, d->kernels.silu_mul);
-        return;
     default:
         break;
+    }
+    if (d->kernels.row[t->op]) {
+        run_rows(d, t, index, d->kernels.row[t->op]);
+        return;
     }
     const tensor_range rows = tensor_share(t->ref[0].rows, index, d->threads);
     for (uint64_t r = rows.begin; r < rows.end; r++)

@@ -27,6 +27,7 @@ typedef enum tensor_class { CLASS_F32, CLASS_F64, CLASS_I32, CLASS_MAT, CLASS_KV
 
 typedef struct tensor_size_rule {
     char letter;  /* 0: the constant 1 */
+    char times;   /* a second letter, 0: none */
     int8_t param; /* multiplied by this parameter, -1: by `factor` */
     uint8_t factor;
 } tensor_size_rule;
@@ -35,23 +36,22 @@ typedef struct tensor_operand_rule {
     char name;
     uint8_t type_class;
     bool optional;
+    bool written;    /* the output, and what is marked as state */
     int8_t in_place; /* the output may be this operand's view; -1: none */
     char index_of;   /* letter that bounds the values of an index; 0: not an index */
     tensor_size_rule rows, cols;
 } tensor_operand_rule;
 
 typedef struct tensor_op_rule {
-    uint32_t op;
-    const char *name;
+    const char *name; /* NULL: no such op */
     uint8_t operand_count, param_count;
     char param_name[WISP_CMD_PARAMS][12];
     tensor_operand_rule operand[WISP_CMD_VIEWS];
 } tensor_op_rule;
 
-enum { TENSOR_RULES_MAX = 64 };
+enum { TENSOR_RULES_MAX = TENSOR_ROW_OPS };
 typedef struct tensor_op_rules {
-    uint32_t count;
-    tensor_op_rule rule[TENSOR_RULES_MAX];
+    tensor_op_rule rule[TENSOR_RULES_MAX]; /* by op */
 } tensor_op_rules;
 
 void tensor_op_rules_init(tensor_op_rules *rules);
@@ -73,14 +73,15 @@ typedef struct tensor_task {
     uint8_t kind;       /* tensor_task_kind */
     bool barrier;       /* wait for the other threads before it */
     bool private_panel; /* each thread makes and reads its own panels */
+    uint16_t written;   /* bit i: operand i is written */
     wisp_param param[WISP_CMD_PARAMS];
     tensor_ref ref[WISP_CMD_VIEWS];
     uint32_t queue; /* MATMUL: its place in the device's queues */
 } tensor_task;
 
-/* The row groups that a thread still has to do of one MATMUL: begin << 32 | end. The owner takes from the front, so that
- * it reads one sequential stream; a thread that is done with its own takes from the back of another's, so that none
- * waits long when the cores differ in speed or share it with other programs. */
+/* The row groups that a thread still has to do of one MATMUL: begin << 32 | end. The owner takes from the front, so
+ * that it reads one sequential stream; a thread that is done with its own takes from the back of another's, so that
+ * none waits long when the cores differ in speed or share it with other programs. */
 typedef struct tensor_queue {
     _Alignas(64) uint64_t range;
 } tensor_queue;
@@ -103,7 +104,7 @@ struct tensor_device {
     uint8_t *scratch; /* 64-byte aligned: shared panels, then of each thread private panels and its work area */
     uint64_t scratch_bytes, shared_area, private_area, work_area;
     void *queues_owned;
-    tensor_queue *queues; /* task->queue * threads + index */
+    tensor_queue *queues;               /* task->queue * threads + index */
     size_t queue_count, queue_capacity; /* in tasks; charged like the tasks: see charge_lists */
     uint64_t list_bytes;
     bool native;
@@ -124,6 +125,35 @@ tensor_buffer *tensor_buffer_of(const tensor_device *device, uint32_t handle);
 /* Checks a whole list; fills no memory of the guest and changes nothing but written_by marks. */
 wisp_status tensor_validate(tensor_device *device, const wisp_cmd *cmds, uint32_t count,
                             wisp_report *report) WISP_MUST_USE;
+/* A command whose operands and sizes are right, and what its op wants besides (check_ops.c). */
+typedef struct tensor_check {
+    tensor_device *device;
+    wisp_report *report;
+    uint32_t number; /* of the command in its list, for the report */
+    const wisp_cmd *cmd;
+    const tensor_op_rule *rule;
+    uint64_t size[26]; /* what each letter stands for */
+    bool bound[26];
+} tensor_check;
+
+wisp_status tensor_check_fail(const tensor_check *c, wisp_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#define CHECK_FAIL(c, ...) tensor_check_fail(c, WISP_E_INPUT, __VA_ARGS__)
+/* Indices cannot lie in weights, nor in what a command of the same list writes. */
+wisp_status tensor_check_read_only(const tensor_check *c, int operand) WISP_MUST_USE;
+wisp_status tensor_check_op(const tensor_check *c) WISP_MUST_USE; /* check_ops.c */
+static inline uint64_t tensor_check_size(const tensor_check *c, char letter)
+{
+    return c->size[letter - 'a'];
+}
+/* Element of an i32 operand. */
+static inline int32_t tensor_int_at(const tensor_ref *r, uint64_t row, uint64_t col)
+{
+    int32_t v;
+    __builtin_memcpy(&v, r->data + (size_t)(row * r->stride + col * 4), 4);
+    return v;
+}
+
 /* A checked command's operand. */
 tensor_ref tensor_resolve(const tensor_device *device, const wisp_view *view);
 /* Do two operands share a byte? Columns of the same strided rows are told apart. */

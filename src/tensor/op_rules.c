@@ -57,7 +57,7 @@ static int param_index(const tensor_op_rule *rule, const char *name, size_t n)
     return -1;
 }
 
-/* 1 | letter | digit*letter | parameter*letter */
+/* 1 | letter | digit*letter | parameter | parameter*letter | letter*letter */
 static tensor_size_rule parse_size(cursor *c, const tensor_op_rule *rule)
 {
     tensor_size_rule size = {.param = -1, .factor = 1};
@@ -70,10 +70,11 @@ static tensor_size_rule parse_size(cursor *c, const tensor_op_rule *rule)
         size.param = (int8_t)param_index(rule, c->at, n);
         BASE_ASSERT(size.param >= 0);
         c->at += n;
-        expect(c, "*");
+        if (!accept(c, "*")) return size;
     }
     BASE_ASSERT(word_length(c->at) == 1);
     size.letter = *c->at++;
+    if (accept(c, "*")) size.times = *c->at++;
     return size;
 }
 
@@ -86,7 +87,7 @@ static uint8_t parse_class(cursor *c)
     return 0;
 }
 
-/* name:type?[rows,cols]~x<r */
+/* name:type?![rows,cols]~x<r */
 static void parse_operand(cursor *c, tensor_op_rule *rule, char in_place[WISP_CMD_VIEWS])
 {
     BASE_ASSERT(rule->operand_count < WISP_CMD_VIEWS);
@@ -95,6 +96,7 @@ static void parse_operand(cursor *c, tensor_op_rule *rule, char in_place[WISP_CM
     expect(c, ":");
     o->type_class = parse_class(c);
     o->optional = accept(c, "?");
+    o->written = accept(c, "!") || rule->operand_count == 0;
     expect(c, "[");
     o->rows = parse_size(c, rule);
     expect(c, ",");
@@ -129,18 +131,16 @@ void tensor_op_rules_init(tensor_op_rules *rules)
 #include "tensor/ops.def"
 #undef WISP_OP
     };
-    _Static_assert(sizeof text / sizeof *text <= TENSOR_RULES_MAX, "room for every op");
-    *rules = (tensor_op_rules){.count = sizeof text / sizeof *text};
-    for (uint32_t i = 0; i < rules->count; i++) {
-        rules->rule[i].op = text[i].op;
-        rules->rule[i].name = text[i].name;
-        parse_rule(&rules->rule[i], text[i].operands, text[i].params);
+    *rules = (tensor_op_rules){0};
+    for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
+        BASE_ASSERT(text[i].op < TENSOR_RULES_MAX);
+        tensor_op_rule *rule = &rules->rule[text[i].op];
+        rule->name = text[i].name;
+        parse_rule(rule, text[i].operands, text[i].params);
     }
 }
 
 const tensor_op_rule *tensor_op_rule_find(const tensor_op_rules *rules, uint32_t op)
 {
-    for (uint32_t i = 0; i < rules->count; i++)
-        if (rules->rule[i].op == op) return &rules->rule[i];
-    return NULL;
+    return op < TENSOR_RULES_MAX && rules->rule[op].name ? &rules->rule[op] : NULL;
 }

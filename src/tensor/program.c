@@ -1,8 +1,8 @@
 /* The program of a model as bytes, little-endian: reader and writer side by side.
  *
  *   u32 version, vocab_size, context_length, embedding_length, block_count, kv_heads, buffer_count, cmd_count
- *   buffer_count x (u32 role, u32 index, u64 fixed, per_token, per_output, per_page, per_seq_page)
- *   cmd_count x wisp_cmd (256 bytes)
+ *   buffer_count x (u32 role, u32 index, u64 fixed, per_token, per_output, per_page, per_seq_page, per_seq)
+ *   cmd_count x wisp_cmd (384 bytes)
  */
 #include "tensor/program.h"
 
@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 
-enum { BUFFERS_MAX = 4096, COMMANDS_MAX = 65536, BUFFER_BYTES = 48, KV_HEADS_MAX = 65536 };
+enum { BUFFERS_MAX = 4096, COMMANDS_MAX = 65536, BUFFER_BYTES = 56, KV_HEADS_MAX = 65536 };
 /* No size term is larger, so that a few of them times a step's numbers add up in 64 bits. */
 #define SIZE_TERM_MAX ((uint64_t)1 << 44)
 
@@ -18,7 +18,7 @@ static wisp_status read_buffer(base_reader *r, program_buffer *b, uint32_t numbe
 {
     b->role = base_read_u32(r);
     b->index = base_read_u32(r);
-    uint64_t *const term[] = {&b->fixed, &b->per_token, &b->per_output, &b->per_page, &b->per_seq_page};
+    uint64_t *const term[] = {&b->fixed, &b->per_token, &b->per_output, &b->per_page, &b->per_seq_page, &b->per_seq};
     for (size_t i = 0; i < sizeof term / sizeof *term; i++) {
         *term[i] = base_read_u64(r);
         if (*term[i] > SIZE_TERM_MAX) return base_fail(report, WISP_E_INPUT, "program: buffer %u is too large", number);
@@ -34,7 +34,7 @@ static wisp_status read_buffer(base_reader *r, program_buffer *b, uint32_t numbe
 
 static bool known_size(uint32_t size)
 {
-    return size < PROGRAM_SYMBOL || size <= PROGRAM_KV_ROWS;
+    return size < PROGRAM_SYMBOL || ((size >> 24 & 127) < PROGRAM_SIZE_KINDS && size & PROGRAM_FACTOR_MASK);
 }
 
 static wisp_status check_command(const program *p, const wisp_cmd *cmd, uint32_t number, wisp_report *report)
@@ -62,8 +62,8 @@ static wisp_status read_head(program *p, base_reader *r, wisp_report *report)
     if (version != PROGRAM_VERSION) return base_fail(report, WISP_E_UNSUPPORTED, "program: version %u", version);
     if (p->buffer_count > BUFFERS_MAX || p->cmd_count > COMMANDS_MAX)
         return base_fail(report, WISP_E_LIMIT, "program: %u buffers, %u commands", p->buffer_count, p->cmd_count);
-    if (p->kv_heads == 0 || p->kv_heads > KV_HEADS_MAX || p->vocab_size == 0 || p->vocab_size > INT32_MAX ||
-        p->context_length == 0 || p->context_length > INT32_MAX)
+    if (p->kv_heads > KV_HEADS_MAX || p->vocab_size == 0 || p->vocab_size > INT32_MAX || p->context_length == 0 ||
+        p->context_length > INT32_MAX)
         return base_fail(report, WISP_E_INPUT, "program: impossible vocabulary, context or head count");
     if (base_left(r) != (uint64_t)p->buffer_count * BUFFER_BYTES + (uint64_t)p->cmd_count * sizeof(wisp_cmd))
         return base_fail(report, WISP_E_TRUNCATED, "program: its size does not match its counts");
@@ -117,8 +117,16 @@ void program_write(base_buffer *out, const program *p)
         base_put_u64(out, b->per_output);
         base_put_u64(out, b->per_page);
         base_put_u64(out, b->per_seq_page);
+        base_put_u64(out, b->per_seq);
     }
     base_put(out, p->cmds, p->cmd_count * sizeof *p->cmds);
+}
+
+uint32_t program_size(uint32_t size, const program_sizes *sizes)
+{
+    if (size < PROGRAM_SYMBOL) return size;
+    const uint64_t n = (uint64_t)sizes->of[size >> 24 & 127] * (size & PROGRAM_FACTOR_MASK);
+    return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
 void program_fini(program *p)

@@ -1,25 +1,48 @@
 /* The model as a program: buffers and command templates with symbolic sizes. Written by the compiler, read by the
  * guest; reader and writer share program.c. docs/capsule-format.md describes the bytes.
  *
- * In a template, wisp_view.buffer is an index into `buffers` (plus 1; 0 is an absent operand) and rows may be a symbol.
- * Instantiating replaces both. Positions, sequences and pages are data (i32 buffers), so a step of n tokens is the same
- * list of commands wherever in the context it runs.
+ * In a template, wisp_view.buffer is an index into `buffers` (plus 1; 0 is an absent operand) and rows and cols may be
+ * symbols. Instantiating replaces both. Positions, sequences and pages are data (i32 buffers), so a step of n tokens is
+ * the same list of commands wherever in the context it runs.
  */
 #ifndef TENSOR_PROGRAM_H
 #define TENSOR_PROGRAM_H
 #include "base/bytes.h"
 #include "base/err.h"
 #include "tensor/abi.h"
+#include <stdbool.h>
 
-enum { PROGRAM_VERSION = 1 };
+enum { PROGRAM_VERSION = 2 };
 
-/* wisp_view.rows or cols at or above PROGRAM_SYMBOL are symbols: sizes known at each step. */
-#define PROGRAM_SYMBOL 0xffffff00u
-#define PROGRAM_TOKENS (PROGRAM_SYMBOL + 0)    /* tokens in this step */
-#define PROGRAM_OUTPUTS (PROGRAM_SYMBOL + 1)   /* tokens whose logits are wanted */
-#define PROGRAM_SEQUENCES (PROGRAM_SYMBOL + 2) /* sequences that the engine holds */
-#define PROGRAM_SEQ_PAGES (PROGRAM_SYMBOL + 3) /* page-table entries a sequence */
-#define PROGRAM_KV_ROWS (PROGRAM_SYMBOL + 4)   /* rows of a KV cache: pages * WISP_KV_PAGE * kv heads */
+/* wisp_view.rows or cols at or above PROGRAM_SYMBOL are symbols, numbers known at each step, times a factor:
+ * PROGRAM_SYMBOL | kind << 24 | factor. */
+#define PROGRAM_SYMBOL 0x80000000u
+#define PROGRAM_FACTOR_MASK 0x00ffffffu
+#define PROGRAM_SIZE(kind, factor) (PROGRAM_SYMBOL | (uint32_t)(kind) << 24 | (uint32_t)(factor))
+typedef enum program_size_kind {
+    PROGRAM_SIZE_TOKENS = 0,    /* tokens in this step */
+    PROGRAM_SIZE_OUTPUTS = 1,   /* tokens whose logits are wanted */
+    PROGRAM_SIZE_SEQUENCES = 2, /* sequences that the engine holds: rows of recurrent state */
+    PROGRAM_SIZE_SEQ_PAGES = 3, /* page-table entries a sequence */
+    PROGRAM_SIZE_KV = 4,        /* positions of all KV pages: rows of a cache, times its heads */
+    PROGRAM_SIZE_KINDS
+} program_size_kind;
+#define PROGRAM_TOKENS PROGRAM_SIZE(PROGRAM_SIZE_TOKENS, 1)
+#define PROGRAM_OUTPUTS PROGRAM_SIZE(PROGRAM_SIZE_OUTPUTS, 1)
+#define PROGRAM_SEQUENCES PROGRAM_SIZE(PROGRAM_SIZE_SEQUENCES, 1)
+#define PROGRAM_SEQ_PAGES PROGRAM_SIZE(PROGRAM_SIZE_SEQ_PAGES, 1)
+
+/* The numbers of one step. */
+typedef struct program_sizes {
+    uint32_t of[PROGRAM_SIZE_KINDS];
+} program_sizes;
+/* A size of a template, replaced; what does not fit in 32 bits becomes the largest number, which no buffer holds. */
+uint32_t program_size(uint32_t size, const program_sizes *sizes);
+/* Is it a symbol of that kind? */
+static inline bool program_size_is(uint32_t size, program_size_kind kind)
+{
+    return size >= PROGRAM_SYMBOL && (size >> 24 & 127) == (uint32_t)kind;
+}
 
 /* What a buffer is for: the engine fills or reads the named ones. */
 typedef enum program_role {
@@ -30,23 +53,23 @@ typedef enum program_role {
     PROGRAM_ROLE_SEQS = 4,      /* i32[1, tokens] */
     PROGRAM_ROLE_PAGES = 5,     /* i32[sequences, seq_pages] */
     PROGRAM_ROLE_OUT_ROWS = 6,  /* i32[1, outputs]: which tokens of the step give logits */
-    PROGRAM_ROLE_KV = 7,        /* kept between steps */
+    PROGRAM_ROLE_KV = 7,        /* kept between steps, recurrent state too */
     PROGRAM_ROLE_LOGITS = 8,    /* f32[outputs, vocabulary] */
     PROGRAM_ROLE_ARGMAX = 9,    /* i32[outputs, 1] */
     PROGRAM_ROLE_COUNT
 } program_role;
 
 /* Size of a buffer = fixed + per_token * tokens + per_output * outputs + per_page * pages (KV pages of the instance)
- * + per_seq_page * sequences * seq_pages, in bytes, tokens and outputs at their most. */
+ * + per_seq_page * sequences * seq_pages + per_seq * sequences, in bytes, tokens and outputs at their most. */
 typedef struct program_buffer {
     uint32_t role, index;
-    uint64_t fixed, per_token, per_output, per_page, per_seq_page;
+    uint64_t fixed, per_token, per_output, per_page, per_seq_page, per_seq;
 } program_buffer;
 
 typedef struct program {
     uint32_t vocab_size;                              /* logits a token */
     uint32_t context_length;                          /* positions the model was made for */
-    uint32_t embedding_length, block_count, kv_heads; /* for people and statistics; kv_heads also sizes KV_ROWS */
+    uint32_t embedding_length, block_count, kv_heads; /* for people and statistics; kv_heads: the most of a cache */
     uint32_t buffer_count, cmd_count;
     const program_buffer *buffers;
     const wisp_cmd *cmds;

@@ -136,7 +136,7 @@ static void multiply(const tensor_device *d, const tensor_task *t, tensor_matmul
     if (!b->data) return;
     const float *bias = (const float *)(const void *)b->data + row;
     for (uint32_t i = 0; i < a->tokens; i++)
-        d->kernels.add(out + i * ldy, out + i * ldy, bias, a->rows);
+        d->kernels.row[WISP_OP_ADD](out + i * ldy, (const float *const[3]){out + i * ldy, bias}, a->rows, NULL);
 }
 
 static const void *group_at(const tensor_ref *w, uint64_t group, uint64_t group_bytes, work *work)

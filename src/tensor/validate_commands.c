@@ -8,21 +8,9 @@
 
 #include "tensor/device_state.h"
 
-/* Where in the list we are, for the report. */
-typedef struct place {
-    tensor_device *device;
-    wisp_report *report;
-    uint32_t number; /* of the command */
-    const wisp_cmd *cmd;
-    const tensor_op_rule *rule;
-    uint64_t size[26]; /* what each letter stands for */
-    bool bound[26];
-} place;
+typedef tensor_check place;
 
-static wisp_status fail(const place *p, wisp_status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static wisp_status fail(const place *p, wisp_status status, const char *format, ...)
+wisp_status tensor_check_fail(const place *p, wisp_status status, const char *format, ...)
 {
     char text[256];
     va_list args;
@@ -32,7 +20,8 @@ static wisp_status fail(const place *p, wisp_status status, const char *format, 
     return base_fail(p->report, status, "command %u (%s): %s", p->number, p->rule ? p->rule->name : "?", text);
 }
 
-#define FAIL(p, ...) fail(p, WISP_E_INPUT, __VA_ARGS__)
+#define fail tensor_check_fail
+#define FAIL CHECK_FAIL
 
 static bool is_zero(const void *data, size_t size)
 {
@@ -93,25 +82,70 @@ static wisp_status check_view(const place *p, int i)
     return WISP_OK;
 }
 
-/* Binds or compares one size. Only n, the tokens of a step, may be zero. */
+static wisp_status bind(place *p, int i, char letter, uint64_t value, const char *what)
+{
+    const char name = p->rule->operand[i].name;
+    const int l = letter - 'a';
+    if (!p->bound[l]) {
+        /* Only what goes with n, the tokens of a step, may be zero: see check_rows. */
+        if (value == 0 && !strchr("ngt", letter)) return FAIL(p, "operand %c: no %s", name, what);
+        p->bound[l] = true;
+        p->size[l] = value;
+    }
+    if (p->size[l] == value) return WISP_OK;
+    return FAIL(p, "operand %c: %s (%c) is %llu, elsewhere %llu", name, what, letter, (unsigned long long)value,
+                (unsigned long long)p->size[l]);
+}
+
+/* a*b: one of the letters is known by now; both are below 2^32. */
+static wisp_status bind_product(place *p, int i, const tensor_size_rule *size, uint64_t value, const char *what)
+{
+    const char known = p->bound[size->letter - 'a'] ? size->letter : size->times;
+    const char other = known == size->letter ? size->times : size->letter;
+    const uint64_t factor = p->size[known - 'a'];
+    BASE_ASSERT(p->bound[known - 'a']);
+    if (p->bound[other - 'a'] ? value == factor * p->size[other - 'a'] : factor && value % factor == 0)
+        return p->bound[other - 'a'] ? WISP_OK : bind(p, i, other, value / factor, what);
+    return FAIL(p, "operand %c: %llu %s are not %c*%c, a multiple of %llu", p->rule->operand[i].name,
+                (unsigned long long)value, what, size->letter, size->times, (unsigned long long)factor);
+}
+
+/* Binds or compares one size. */
 static wisp_status check_size(place *p, int i, const tensor_size_rule *size, uint64_t value, const char *what)
 {
     const char name = p->rule->operand[i].name;
     uint64_t factor = size->param >= 0 ? p->cmd->param[size->param].u : size->factor;
-    if (!size->letter) return value == 1 ? WISP_OK : FAIL(p, "operand %c: %s must be 1", name, what);
+    if (!size->letter)
+        return value == factor ? WISP_OK
+                               : FAIL(p, "operand %c: %s must be %llu", name, what, (unsigned long long)factor);
+    if (size->times) return bind_product(p, i, size, value, what);
     if (factor == 0 || value % factor != 0)
         return FAIL(p, "operand %c: %llu %s are not a multiple of %llu", name, (unsigned long long)value, what,
                     (unsigned long long)factor);
-    value /= factor;
-    int letter = size->letter - 'a';
-    if (!p->bound[letter]) {
-        if (value == 0 && size->letter != 'n') return FAIL(p, "operand %c: no %s", name, what);
-        p->bound[letter] = true;
-        p->size[letter] = value;
+    return bind(p, i, size->letter, value / factor, what);
+}
+
+/* n rows read g rows in turn, or fill t rows. */
+static wisp_status check_rows(const place *p)
+{
+    const uint64_t n = tensor_check_size(p, 'n'), g = tensor_check_size(p, 'g'), t = tensor_check_size(p, 't');
+    if (p->bound['g' - 'a'] && (n ? g == 0 || n % g != 0 : g > 1))
+        return FAIL(p, "%llu rows are not a multiple of an operand's %llu", (unsigned long long)n,
+                    (unsigned long long)g);
+    if (p->bound['t' - 'a'] && (n ? t == 0 || t % n != 0 : t != 0))
+        return FAIL(p, "%llu rows are not a multiple of %llu", (unsigned long long)t, (unsigned long long)n);
+    return WISP_OK;
+}
+
+static wisp_status check_sizes(place *p, bool products)
+{
+    for (int i = 0; i < p->rule->operand_count; i++) {
+        const tensor_operand_rule *rule = &p->rule->operand[i];
+        const wisp_view *v = &p->cmd->view[i];
+        if (v->buffer == 0) continue; /* absent */
+        if ((rule->rows.times != 0) == products) BASE_TRY(check_size(p, i, &rule->rows, v->rows, "rows"));
+        if ((rule->cols.times != 0) == products) BASE_TRY(check_size(p, i, &rule->cols, v->cols, "cols"));
     }
-    if (p->size[letter] != value)
-        return FAIL(p, "operand %c: %s (%c) is %llu, elsewhere %llu", name, what, size->letter,
-                    (unsigned long long)value, (unsigned long long)p->size[letter]);
     return WISP_OK;
 }
 
@@ -124,35 +158,30 @@ static wisp_status check_operands(place *p)
             continue;
         }
         BASE_TRY(check_view(p, i));
-        BASE_TRY(check_size(p, i, &p->rule->operand[i].rows, v->rows, "rows"));
-        BASE_TRY(check_size(p, i, &p->rule->operand[i].cols, v->cols, "cols"));
     }
-    return WISP_OK;
+    BASE_TRY(check_sizes(p, false));
+    BASE_TRY(check_sizes(p, true));
+    return check_rows(p);
 }
 
-/* The output: not weights, and no byte in common with an input, unless it is that very view and the rule allows it. */
-static wisp_status check_output(const place *p)
+/* What is written: not weights, and no byte in common with another operand, unless it is the output and that very view
+ * and the rule allows it. */
+static wisp_status check_written(const place *p, int w)
 {
-    const wisp_view *out = &p->cmd->view[0];
-    if (tensor_buffer_of(p->device, out->buffer)->weights)
-        return FAIL(p, "operand %c: weights are read-only", p->rule->operand[0].name);
+    const wisp_view *out = &p->cmd->view[w];
+    const tensor_buffer *buffer = tensor_buffer_of(p->device, out->buffer);
+    if (!buffer) return WISP_OK; /* an absent one */
+    if (buffer->weights) return FAIL(p, "operand %c: weights are read-only", p->rule->operand[w].name);
     const tensor_ref output = tensor_resolve(p->device, out);
-    for (int i = 1; i < p->rule->operand_count; i++) {
+    for (int i = 0; i < p->rule->operand_count; i++) {
         const wisp_view *in = &p->cmd->view[i];
-        if (in->buffer != out->buffer) continue;
+        if (i == w || in->buffer != out->buffer) continue;
         const tensor_ref input = tensor_resolve(p->device, in);
         if (!tensor_overlap(&output, &input)) continue;
-        if (p->rule->operand[0].in_place == i && memcmp(in, out, sizeof *in) == 0) continue;
-        return FAIL(p, "operand %c overlaps the output", p->rule->operand[i].name);
+        if (p->rule->operand[w].in_place == i && memcmp(in, out, sizeof *in) == 0) continue;
+        return FAIL(p, "operand %c overlaps %s", p->rule->operand[i].name, w ? "the state" : "the output");
     }
     return WISP_OK;
-}
-
-static int32_t int_at(const tensor_ref *r, uint64_t row, uint64_t col)
-{
-    int32_t v;
-    memcpy(&v, r->data + (size_t)(row * r->stride + col * 4), 4);
-    return v;
 }
 
 /* Values of an index operand lie in [0, bound). */
@@ -160,7 +189,7 @@ static wisp_status check_index(const place *p, int i, uint64_t bound)
 {
     const tensor_ref r = tensor_resolve(p->device, &p->cmd->view[i]);
     for (uint64_t c = 0; c < r.cols; c++) {
-        const int32_t v = int_at(&r, 0, c);
+        const int32_t v = tensor_int_at(&r, 0, c);
         if (v < 0 || (uint64_t)v >= bound)
             return FAIL(p, "operand %c: index %d of element %llu is not below %llu", p->rule->operand[i].name, v,
                         (unsigned long long)c, (unsigned long long)bound);
@@ -168,84 +197,13 @@ static wisp_status check_index(const place *p, int i, uint64_t bound)
     return WISP_OK;
 }
 
-static wisp_status check_read_only(const place *p, int i)
+wisp_status tensor_check_read_only(const place *p, int i)
 {
     const tensor_buffer *b = tensor_buffer_of(p->device, p->cmd->view[i].buffer);
     /* Weights are a mapped file: whoever may write to it could change an index between this check and its use. */
     if (b->weights) return FAIL(p, "operand %c: indices cannot lie in weights", p->rule->operand[i].name);
     if (b->written_by != p->device->serial) return WISP_OK;
     return FAIL(p, "operand %c: a command of this list writes the buffer of its indices", p->rule->operand[i].name);
-}
-
-/* Positions p[1,n] of sequences s[1,n] through page table t[q,g] into a cache of r rows: every page that the op touches
- * exists. s itself was checked against q. Operands 3 (KV_WRITE: 2) and the two after it. */
-static wisp_status check_pages(const place *p, int first, uint64_t heads, bool all)
-{
-    const tensor_ref pos = tensor_resolve(p->device, &p->cmd->view[first]);
-    const tensor_ref seq = tensor_resolve(p->device, &p->cmd->view[first + 1]);
-    const tensor_ref table = tensor_resolve(p->device, &p->cmd->view[first + 2]);
-    const uint64_t rows = p->size['r' - 'a'], page_rows = heads * WISP_KV_PAGE, pages = rows / page_rows;
-    if (rows % page_rows != 0) return FAIL(p, "cache rows are not whole pages of %llu", (unsigned long long)page_rows);
-    BASE_TRY(check_read_only(p, first));
-    BASE_TRY(check_read_only(p, first + 2));
-    int64_t checked_row = -1;
-    uint64_t checked = 0; /* pages of that sequence which are known to be right */
-    for (uint64_t i = 0; i < pos.cols; i++) {
-        const int32_t at = int_at(&pos, 0, i), row = int_at(&seq, 0, i);
-        if (tensor_is_interrupted(p->device))
-            return fail(p, WISP_E_CANCELLED, "interrupted");
-        if (at < 0 || (uint32_t)at / WISP_KV_PAGE >= table.cols)
-            return FAIL(p, "token %llu: position %d is outside the page table", (unsigned long long)i, at);
-        const uint64_t last = (uint32_t)at / WISP_KV_PAGE;
-        if (row != checked_row) checked = 0;
-        checked_row = row;
-        for (uint64_t g = all ? checked : last; g <= last; g++) {
-            const int32_t page = int_at(&table, (uint64_t)row, g);
-            if (page < 0 || (uint64_t)page >= pages)
-                return FAIL(p, "token %llu: page %d of sequence %d is outside the cache", (unsigned long long)i, page,
-                            row);
-        }
-        if (all && last + 1 > checked) checked = last + 1;
-    }
-    return WISP_OK;
-}
-
-/* ---- what the operand strings cannot say ---- */
-static wisp_status check_rope(const place *p)
-{
-    if (p->cmd->param[1].u > 1) return FAIL(p, "halves must be 0 or 1");
-    if (p->size['h' - 'a'] > p->size['d' - 'a'] / 2) return FAIL(p, "more angles than pairs");
-    return WISP_OK;
-}
-
-static wisp_status check_attention(const place *p)
-{
-    const uint32_t heads = p->cmd->param[0].u, kv_heads = p->cmd->param[1].u;
-    if (kv_heads == 0 || heads % kv_heads != 0) return FAIL(p, "%u heads over %u kv heads", heads, kv_heads);
-    if (p->cmd->view[2].type != p->cmd->view[3].type) return FAIL(p, "keys and values differ in type");
-    return check_pages(p, 4, kv_heads, true);
-}
-
-/* The number of a row must fit where ARGMAX puts it. */
-static wisp_status check_argmax(const place *p)
-{
-    return p->size['d' - 'a'] <= INT32_MAX ? WISP_OK : FAIL(p, "too many columns");
-}
-
-static wisp_status check_op(const place *p)
-{
-    switch (p->cmd->op) {
-    case WISP_OP_ROPE:
-        return check_rope(p);
-    case WISP_OP_KV_WRITE:
-        return check_pages(p, 2, p->cmd->param[0].u, false);
-    case WISP_OP_ATTENTION:
-        return check_attention(p);
-    case WISP_OP_ARGMAX:
-        return check_argmax(p);
-    default:
-        return WISP_OK;
-    }
 }
 
 /* Everything but what indices hold. */
@@ -256,7 +214,9 @@ static wisp_status check_shapes(place *p)
     for (int i = p->rule->param_count; i < WISP_CMD_PARAMS; i++)
         if (p->cmd->param[i].u != 0) return FAIL(p, "parameter %d must be zero", i);
     BASE_TRY(check_operands(p));
-    return check_output(p);
+    for (int i = 0; i < p->rule->operand_count; i++)
+        if (p->rule->operand[i].written) BASE_TRY(check_written(p, i));
+    return WISP_OK;
 }
 
 static wisp_status check_indices(const place *p)
@@ -264,24 +224,30 @@ static wisp_status check_indices(const place *p)
     for (int i = 0; i < p->rule->operand_count; i++) {
         const char letter = p->rule->operand[i].index_of;
         if (!letter) continue;
-        BASE_TRY(check_read_only(p, i));
+        BASE_TRY(tensor_check_read_only(p, i));
         BASE_TRY(check_index(p, i, p->size[letter - 'a']));
     }
-    return check_op(p);
+    return tensor_check_op(p);
+}
+
+static void mark_written(tensor_device *device, const wisp_cmd *cmd)
+{
+    const tensor_op_rule *rule = tensor_op_rule_find(&device->rules, cmd->op);
+    for (int i = 0; rule && i < rule->operand_count; i++) {
+        tensor_buffer *b = rule->operand[i].written ? tensor_buffer_of(device, cmd->view[i].buffer) : NULL;
+        if (b) b->written_by = device->serial;
+    }
 }
 
 wisp_status tensor_validate(tensor_device *device, const wisp_cmd *cmds, uint32_t count, wisp_report *report)
 {
     device->serial++;
     if (count > TENSOR_COMMANDS_MAX) return base_fail(report, WISP_E_LIMIT, "%u commands in one list", count);
-    for (uint32_t i = 0; i < count; i++) { /* all outputs must be known before indices are trusted */
-        tensor_buffer *output = tensor_buffer_of(device, cmds[i].view[0].buffer);
-        if (output) output->written_by = device->serial;
-    }
+    for (uint32_t i = 0; i < count; i++) /* all outputs must be known before indices are trusted */
+        mark_written(device, &cmds[i]);
     for (uint32_t i = 0; i < count; i++) {
         place p = {.device = device, .report = report, .number = i, .cmd = &cmds[i]};
-        if (tensor_is_interrupted(device))
-            return base_fail(report, WISP_E_CANCELLED, "interrupted");
+        if (tensor_is_interrupted(device)) return base_fail(report, WISP_E_CANCELLED, "interrupted");
         p.rule = tensor_op_rule_find(&device->rules, cmds[i].op);
         BASE_TRY(check_shapes(&p));
         BASE_TRY(check_indices(&p));

@@ -1,20 +1,32 @@
-/* Model families: one file each, one line each in arch.c. */
+/* Model families: one builder each, one line each in arch.c under the name that GGUF uses. */
 #ifndef COMPILE_ARCH_ARCH_H
 #define COMPILE_ARCH_ARCH_H
 #include "compile/builder.h"
 
 typedef struct compile_arch {
     const char *name;                  /* GGUF's general.architecture */
+    const char *title;                 /* for people: "Llama 2, 3" */
+    const char *tested;                /* model of shared/models/arch that tests it; NULL: none */
     void (*build)(compile_builder *b); /* reads hyper-parameters, emits the program */
 } compile_arch;
 
-extern const compile_arch compile_arch_llama;
+extern const compile_arch compile_archs[];
+extern const size_t compile_arch_count;
 
 const compile_arch *compile_arch_find(const char *name); /* NULL if unknown */
+/* The known family whose name is most like it. */
+const compile_arch *compile_arch_nearest(const char *name);
 
 /* ---- shared by families ---- */
 /* The angles a position turns by, f64[1, dims / 2], from rope.freq_base, rope.scaling.* and rope_freqs.weight, as a
  * tensor of the capsule; and what sine and cosine are multiplied by. */
 wisp_view compile_rope_frequencies(compile_builder *b, uint32_t dims, float *scale);
+/* The same from a base alone, without scaling. */
+wisp_view compile_rope_plain(compile_builder *b, const char *name, uint32_t dims, double base, double factor);
+
+/* ---- families, by file ---- */
+void compile_llama(compile_builder *b); /* llama.c */
+void compile_qwen2(compile_builder *b);
+void compile_qwen3(compile_builder *b);
 
 #endif

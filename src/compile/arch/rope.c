@@ -95,3 +95,14 @@ wisp_view compile_rope_frequencies(compile_builder *b, uint32_t dims, float *sca
     *scale = (float)mscale;
     return compile_weight_made(b, "wisp.rope_freqs", WISP_F64, angles, dims / 2);
 }
+
+wisp_view compile_rope_plain(compile_builder *b, const char *name, uint32_t dims, double base, double factor)
+{
+    double *angles = compile_keep(b, dims / 2 * sizeof *angles);
+    if (!b->status && (base <= 0 || factor <= 0))
+        compile_fail(b, WISP_E_INPUT, "key '%s.rope.freq_base': not positive", b->architecture);
+    if (b->status) return (wisp_view){0};
+    for (uint32_t i = 0; i < dims / 2; i++)
+        angles[i] = pow(base, -2.0 * i / dims) / factor;
+    return compile_weight_made(b, name, WISP_F64, angles, dims / 2);
+}

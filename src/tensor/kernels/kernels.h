@@ -5,6 +5,7 @@
  */
 #ifndef TENSOR_KERNELS_H
 #define TENSOR_KERNELS_H
+#include "tensor/abi.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -89,6 +90,16 @@ typedef float tensor_softmax_fn(float *s, uint32_t count, int round13, float *m,
 typedef void tensor_accumulate_fn(const float *e, const void *v, size_t stride, uint32_t d, uint32_t count,
                                   float correction, float *acc);
 
+/* s[j] = softcap != 0 ? softcap * tanh(s[j] / softcap) : s[j], then + slope * -|distance - j| if slope is not 0. */
+typedef void tensor_adjust_fn(float *s, uint32_t count, float softcap, float slope, int32_t distance);
+
+/* ---- ops that make one row of one row each ----
+ *
+ * y: d floats, which may be x[0]; x: the operands after the output, in ops.def's order, NULL where absent; p: the
+ * command's parameters. */
+enum { TENSOR_ROW_OPS = 64 }; /* by op; NULL: not of this kind */
+typedef void tensor_row_fn(float *y, const float *const x[3], size_t d, const wisp_param *p);
+
 typedef struct tensor_kernels {
     tensor_panel_fn *panel[TENSOR_PANEL_KINDS];
     tensor_matmul_fn *matmul[TENSOR_MATMUL_KINDS];
@@ -98,9 +109,9 @@ typedef struct tensor_kernels {
     tensor_softmax_fn *softmax;
     const char *attention_variant;
 
-    void (*rms_norm)(float *y, const float *x, const float *w, uint32_t d, float eps);
-    void (*add)(float *y, const float *a, const float *b, size_t count);
-    void (*silu_mul)(float *y, const float *g, const float *u, size_t count);
+    tensor_adjust_fn *adjust;
+
+    tensor_row_fn *row[TENSOR_ROW_OPS];
     void (*rope)(float *y, const float *x, const float *table, uint32_t heads, uint32_t d, uint32_t h, uint32_t halves);
     void (*f16_to_f32)(float *y, const uint16_t *x, size_t count);
     void (*f32_to_f16)(uint16_t *y, const float *x, size_t count);
@@ -113,6 +124,7 @@ void tensor_kernels_portable(tensor_kernels *k);
 bool tensor_kernels_native(tensor_kernels *k, unsigned cpu_features);
 
 /* Scalar definitions that device_run.c uses as they are on every target. */
+float tensor_position_scale(int32_t position, uint32_t offset, uint32_t length, float a);
 void tensor_rope_table(float *t, int32_t position, const double *f, uint32_t h, float scale);
 /* Row `row` of a matrix of any weight type, dequantized: d floats. */
 void tensor_get_row(const tensor_kernels *k, float *y, uint32_t type, const void *w, uint64_t stride, uint64_t row,

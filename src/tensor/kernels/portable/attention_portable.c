@@ -84,5 +84,6 @@ void tensor_portable_attention(tensor_kernels *k)
     k->accumulate[TENSOR_KV_F32] = accumulate_f32;
     k->accumulate[TENSOR_KV_F16] = accumulate_f16;
     k->softmax = softmax;
+    k->adjust = adjust;
     k->attention_variant = "portable";
 }

@@ -1,61 +1,60 @@
-/* Elementwise ops and row reductions: rows of d floats, 16 lanes at a time. The definition for every target; each ISA's
- * file includes it and is compiled with that ISA's flags, which GNU vectors make the best of. */
+/* Elementwise ops on rows of d floats, conversions, ARGMAX. The definition for every target; each ISA's file includes
+ * it and is compiled with that ISA's flags, which GNU vectors make the best of. */
 #ifndef TENSOR_ELEMENTWISE_H
 #define TENSOR_ELEMENTWISE_H
 #include "tensor/kernels/kernels.h"
+#include "tensor/kernels/portable/activations.h"
+#include "tensor/kernels/portable/norms.h"
 #include "tensor/kernels/portable/vec.h"
 
-static float dot_self(const float *x, uint32_t d)
+static void add(float *y, const float *const x[3], size_t d, const wisp_param *p)
 {
-    v16f sum = {0}, v;
-    uint32_t i = 0;
-    for (; i + 16 <= d; i += 16) {
-        v16_load(&v, x + i);
-        sum = sum + v * v;
-    }
-    if (i < d) {
-        v16_load_n(&v, x + i, d - i);
-        sum = sum + v * v;
-    }
-    return v16_fold(&sum);
-}
-
-/* y = (x * s) * w, s = 1 / sqrt(sum(x * x) / d + eps) */
-static void rms_norm(float *y, const float *x, const float *w, uint32_t d, float eps)
-{
-    const float s = 1.0f / __builtin_sqrtf(dot_self(x, d) / (float)d + eps);
-    for (uint32_t i = 0; i < d; i++)
-        y[i] = (x[i] * s) * w[i];
-}
-
-static void add(float *y, const float *a, const float *b, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
+    const float *a = x[0], *b = x[1];
+    (void)p;
+    for (size_t i = 0; i < d; i++)
         y[i] = a[i] + b[i];
 }
 
-VEC_INLINE void silu_mul_16(v16f *g, const v16f *u)
+static void mul(float *y, const float *const x[3], size_t d, const wisp_param *p)
 {
-    v16f e = -*g;
-    v16_exp(&e);
-    *g = *g / (1.0f + e) * *u;
+    const float *a = x[0], *b = x[1];
+    (void)p;
+    for (size_t i = 0; i < d; i++)
+        y[i] = a[i] * b[i];
 }
 
-static void silu_mul(float *y, const float *g, const float *u, size_t count)
+static void lerp(float *y, const float *const x[3], size_t d, const wisp_param *p)
 {
-    v16f a, b;
-    size_t i = 0;
-    for (; i + 16 <= count; i += 16) {
-        v16_load(&a, g + i);
-        v16_load(&b, u + i);
-        silu_mul_16(&a, &b);
-        v16_store(y + i, &a);
+    const float *a = x[0], *b = x[1], *w = x[2];
+    (void)p;
+    for (size_t i = 0; i < d; i++)
+        y[i] = a[i] + (b[i] - a[i]) * w[i];
+}
+
+static void affine(float *y, const float *const x[3], size_t d, const wisp_param *p)
+{
+    const float *a = x[0], scale = p[0].f, shift = p[1].f;
+    for (size_t i = 0; i < d; i++)
+        y[i] = a[i] * scale + shift;
+}
+
+static void clamp(float *y, const float *const x[3], size_t d, const wisp_param *p)
+{
+    for (size_t i = 0; i < d; i += 16) {
+        const size_t n = d - i < 16 ? d - i : 16;
+        v16f v;
+        v16_load_part(&v, x[0] + i, n);
+        v16_clamp(&v, p[0].f, p[1].f);
+        v16_store_part(y + i, &v, n);
     }
-    if (i == count) return;
-    v16_load_n(&a, g + i, count - i);
-    v16_load_n(&b, u + i, count - i);
-    silu_mul_16(&a, &b);
-    v16_store_n(y + i, &a, count - i);
+}
+
+static void row_scale(float *y, const float *const x[3], size_t d, const wisp_param *p)
+{
+    const float *a = x[0], s = x[1][0];
+    (void)p;
+    for (size_t i = 0; i < d; i++)
+        y[i] = a[i] * s;
 }
 
 /* One token: x, y [heads * d], table [h][cos, sin]. y may be x. */
@@ -141,9 +140,18 @@ static uint32_t argmax(const float *x, size_t count)
 
 static void elementwise_fill(tensor_kernels *k, const char *variant)
 {
-    k->rms_norm = rms_norm;
-    k->add = add;
-    k->silu_mul = silu_mul;
+    k->row[WISP_OP_ADD] = add;
+    k->row[WISP_OP_MUL] = mul;
+    k->row[WISP_OP_LERP] = lerp;
+    k->row[WISP_OP_AFFINE] = affine;
+    k->row[WISP_OP_CLAMP] = clamp;
+    k->row[WISP_OP_ROW_SCALE] = row_scale;
+    k->row[WISP_OP_UNARY] = unary;
+    k->row[WISP_OP_GLU] = glu;
+    k->row[WISP_OP_RMS_NORM] = rms_norm;
+    k->row[WISP_OP_LAYER_NORM] = layer_norm;
+    k->row[WISP_OP_L2_NORM] = l2_norm;
+    k->row[WISP_OP_SOFTMAX] = softmax_row;
     k->rope = rope;
     k->f16_to_f32 = f16_to_f32;
     k->f32_to_f16 = f32_to_f16;

@@ -2,6 +2,7 @@
 
 void tensor_kernels_portable(tensor_kernels *k)
 {
+    *k = (tensor_kernels){0};
     tensor_portable_elementwise(k);
     tensor_portable_panels(k);
     tensor_portable_matmul_plain(k);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tensor/kernels/kernels.h"
+#include "tensor/kernels/portable/functions.h"
 
 static void sin_cos(double x, double *sin, double *cos)
 {
@@ -38,4 +39,13 @@ void tensor_rope_table(float *t, int32_t position, const double *f, uint32_t h, 
         t[2 * i] = (float)(c * (double)scale);
         t[2 * i + 1] = (float)(s * (double)scale);
     }
+}
+
+/* 1 + a * ln(1 + floor((position + offset) / length)); a negative position counts as 0. */
+float tensor_position_scale(int32_t position, uint32_t offset, uint32_t length, float a)
+{
+    const uint64_t n = ((position > 0 ? (uint64_t)position : 0) + offset) / length;
+    v16f v = {1.0f + (float)n};
+    v16_log(&v);
+    return 1.0f + a * v[0];
 }

@@ -41,6 +41,22 @@ VEC_INLINE void v16_store_n(float *p, const v16f *v, size_t n)
     memcpy(p, v, n * sizeof *p);
 }
 
+/* The first n <= 16: all of them is the case to be fast in. */
+VEC_INLINE void v16_load_part(v16f *v, const float *p, size_t n)
+{
+    if (n == 16)
+        v16_load(v, p);
+    else
+        v16_load_n(v, p, n);
+}
+VEC_INLINE void v16_store_part(float *p, const v16f *v, size_t n)
+{
+    if (n == 16)
+        v16_store(p, v);
+    else
+        v16_store_n(p, v, n);
+}
+
 /* 16 -> 8 -> 4 -> 2 -> 1: the upper half onto the lower. */
 VEC_INLINE float v16_fold(const v16f *v)
 {

@@ -121,5 +121,6 @@ void tensor_avx2_attention(tensor_kernels *k)
     k->accumulate[TENSOR_KV_F32] = accumulate_f32;
     k->accumulate[TENSOR_KV_F16] = accumulate_f16;
     k->softmax = softmax;
+    k->adjust = adjust;
     k->attention_variant = "avx2";
 }

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Every model family against reference results: tiny random models (shared/models/arch) are packed, and the logits after
+each prompt, the greedy continuation and the digests compared. model_families.py WISP [NAME ...]
+
+Weights are exact in F32, F16 and BF16, so one reference in binary32 serves all. A model in F32 has an F32 cache and
+differs by the order of sums only; F16 and BF16 models round activations to 13 or 16 bits and the cache to F16."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+WISP = sys.argv[1]
+ONLY = sys.argv[2:]
+SHARED = pathlib.Path(os.environ.get("WISP_SHARED") or pathlib.Path(__file__).parent / "../../shared")
+SOURCE = pathlib.Path(os.environ.get("WISP_SOURCE") or pathlib.Path(__file__).parent.parent)
+SANITIZED = os.environ.get("WISP_SANITIZED") == "yes"
+NODE = shutil.which("node")
+ARCH = SHARED / "models" / "arch"
+
+TOLERANCE = {"f32": 1e-3, "f16": 0.02, "bf16": 0.05}
+# llama.cpp's references themselves round there: its GELU is a table in F16.
+LOOSER = {}
+# Not for text: compared by another test.
+ENCODERS = {"bert", "nomic-bert"}
+
+failures = []
+
+
+def run(*args):
+    return subprocess.run([WISP, *map(str, args)], capture_output=True, text=True, timeout=600)
+
+
+def logits(capsule, prompt, *more):
+    result = run("logits", capsule, "-p", prompt, "--top", 20, "--json", *more)
+    return json.loads(result.stdout) if result.returncode == 0 else {"error": result.stderr.strip()[-300:]}
+
+
+def node_logits(capsule, prompt):
+    script = SOURCE / "examples" / "node" / "run.mjs"
+    out = subprocess.run([NODE, "--no-warnings", script, capsule, "--logits", "-p", prompt, "--top", "20", "--greedy", "4"],
+                         capture_output=True, text=True, timeout=600).stdout
+    return json.loads(out or "{}")
+
+
+def expand(folder, kind, names):
+    for interpreter in (sys.executable, "/usr/bin/python3"):  # Debian's has python3-numpy, another may not
+        made = subprocess.run([interpreter, ARCH / "expand.py", "--type", kind, folder, *names], capture_output=True,
+                              text=True)
+        if made.returncode == 0:
+            return True
+    return False
+
+
+def fail(name, text):
+    failures.append(name)
+    print(f"FAILED {name}: {text}")
+
+
+def distance(got, case):
+    """The largest difference of the reference's top 20 that are here, too; the last ones may have changed places."""
+    mine = dict(map(tuple, got["top"]))
+    both = [abs(mine[i] - value) for i, value in case["top20"] if i in mine]
+    return max(both) if len(both) >= 17 else float("inf")
+
+
+def greedy_differs(got, case, tolerance):
+    """The step at which another token was taken though the reference's first two were further apart than the tolerance."""
+    for i, (mine, theirs, gap) in enumerate(zip(got["greedy_ids"], case["greedy_ids"], case["greedy_gaps"])):
+        if gap <= 2 * tolerance:
+            return None
+        if mine != theirs:
+            return i
+    return None
+
+
+def compare(name, kind, capsule, cases):
+    """The worst distance; failures are told."""
+    label, worst = f"{name} {kind}", 0.0
+    tolerance = LOOSER.get(name, {}).get(kind, TOLERANCE[kind])
+    for case in cases:
+        got = logits(capsule, case["prompt"], "--greedy", len(case["greedy_ids"]))
+        if "error" in got:
+            fail(label, got["error"])
+            return float("inf")
+        if got["prompt_ids"] != case["prompt_ids"]: # the tokenizer's own test says more
+            got = logits_of_ids(capsule, case)
+            if "error" in got:
+                fail(label, got["error"])
+                return float("inf")
+        worst = max(worst, distance(got, case))
+        step = greedy_differs(got, case, tolerance)
+        if step is not None:
+            fail(label, f"greedy step {step} of {case['prompt'][:30]!r}")
+    if worst > tolerance:
+        fail(label, f"logits differ by {worst:.5f}, allowed {tolerance}")
+    return worst
+
+
+def logits_of_ids(capsule, case):
+    result = run("logits", capsule, "--tokens", ",".join(map(str, case["prompt_ids"])), "--top", 20, "--json", "--greedy",
+                 len(case["greedy_ids"]))
+    return json.loads(result.stdout) if result.returncode == 0 else {"error": result.stderr.strip()[-300:]}
+
+
+def one_digest(name, capsule, prompt):
+    """However it runs and however the prompt is split."""
+    base = logits(capsule, prompt, "--greedy", 4).get("sha256")
+    ways = [("--threads", 1), ("--threads", 3), ("--chunk", 5), ("--chunk", 1), ("--device", "portable", "--chunk", 7)]
+    for more in ways:
+        if logits(capsule, prompt, "--greedy", 4, *more).get("sha256") != base or not base:
+            fail(name, f"another digest with {' '.join(map(str, more))}")
+    if NODE and not SANITIZED and node_logits(capsule, prompt).get("sha256") != base:
+        fail(name, "another digest in Node")
+
+
+def family(folder, name):
+    cases = [json.loads(line) for line in (ARCH / f"{name}.f32.jsonl").read_text().splitlines()]
+    row = {}
+    for kind in ("f32", "f16"):
+        if not expand(folder, kind, [name]):
+            fail(name, "expand.py failed")
+            continue
+        model, capsule = folder / f"{name}-{kind}.gguf", folder / f"{name}-{kind}.wasm"
+        packed = run("pack", model, "-o", capsule)
+        model.unlink()
+        if packed.returncode:
+            fail(f"{name} {kind}", packed.stderr.strip()[-300:])
+            return None
+        row[kind] = compare(name, kind, capsule, cases)
+        if kind == "f16":
+            one_digest(name, capsule, cases[0]["prompt"])
+        capsule.unlink()
+    return row
+
+
+def main():
+    if not (ARCH / "manifest.json").exists():
+        print("SKIP models/arch: no shared data folder")
+        return 0
+    with tempfile.TemporaryDirectory() as place:
+        folder = pathlib.Path(place)
+        if not expand(folder, "f32", ["llama"]):
+            print("SKIP models/arch: expand.py does not run here (python3-numpy missing?)")
+            return 0
+        supported = {a["name"] for a in json.loads(run("doctor", "--models", "--json").stdout)}
+        manifest = json.loads((ARCH / "manifest.json").read_text())
+        rows, missing = {}, []
+        for name in ONLY or sorted(set(manifest) - ENCODERS):
+            if manifest[name]["family"] not in supported and not ONLY:
+                missing.append(name)
+                continue
+            rows[name] = family(folder, name)
+    print(f"{'model':20} {'F32':>10} {'F16':>10}   (largest difference of the 20 largest logits)")
+    for name, row in rows.items():
+        print(f"{name:20} " + (" ".join(f"{row.get(k, float('nan')):10.6f}" for k in ("f32", "f16")) if row else "FAILED"))
+    if missing:
+        print("not supported yet: " + ", ".join(missing))
+    print(f"{len(rows)} models, {len(failures)} failures")
+    return 1 if failures else 0
+
+
+sys.exit(main())
