@@ -8,7 +8,7 @@
  */
 #include <math.h>
 
-#include "compile/arch/blocks.h"
+#include "compile/arch/model_blocks.h"
 
 typedef struct model {
     blocks k;

@@ -1,4 +1,4 @@
-#include "compile/arch/blocks.h"
+#include "compile/arch/model_blocks.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
  * Weight names are printf formats without ".weight" ("blk.%u.attn_q") and the block's number; a bias of that name is
  * used where the file has one. Failure is sticky (compile/builder.h).
  */
-#ifndef COMPILE_ARCH_BLOCKS_H
-#define COMPILE_ARCH_BLOCKS_H
+#ifndef COMPILE_ARCH_MODEL_BLOCKS_H
+#define COMPILE_ARCH_MODEL_BLOCKS_H
 #include "compile/arch/arch.h"
 
 enum {
