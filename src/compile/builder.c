@@ -122,6 +122,13 @@ bool compile_has(const compile_builder *b, const char *key)
     return compile_gguf_find(b->gguf, full_key(b, key, full)) != NULL;
 }
 
+bool compile_is_array(const compile_builder *b, const char *key)
+{
+    char full[KEY_MAX];
+    const compile_gguf_kv *kv = compile_gguf_find(b->gguf, full_key(b, key, full));
+    return kv && kv->type == GGUF_ARRAY;
+}
+
 uint32_t compile_uint_or(compile_builder *b, const char *key, uint32_t fallback, uint32_t least, uint32_t most)
 {
     char full[KEY_MAX];

@@ -61,6 +61,7 @@ const char *compile_keep_text(compile_builder *b, base_span text);
 
 /* ---- hyper-parameters: "attention.head_count" stands for "<architecture>.attention.head_count" ---- */
 bool compile_has(const compile_builder *b, const char *key);
+bool compile_is_array(const compile_builder *b, const char *key);
 /* In [least, most]. */
 uint32_t compile_uint(compile_builder *b, const char *key, uint32_t least, uint32_t most);
 uint32_t compile_uint_or(compile_builder *b, const char *key, uint32_t fallback, uint32_t least, uint32_t most);

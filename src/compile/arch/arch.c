@@ -3,7 +3,14 @@
 #include <string.h>
 
 const compile_arch compile_archs[] = {
+    {"falcon", "Falcon 7B, 40B", "falcon", compile_parallel},
+    {"gemma", "Gemma 1", NULL, compile_gemma},
+    {"gemma2", "Gemma 2", "gemma2", compile_gemma2},
+    {"gemma3", "Gemma 3 (text)", "gemma3", compile_gemma3},
+    {"gpt2", "GPT-2", "gpt2", compile_gpt2},
     {"llama", "Llama 1 to 3, Mistral and others", "llama", compile_llama},
+    {"phi2", "Phi-2", "phi2", compile_parallel},
+    {"phi3", "Phi-3, 3.5, 4", "phi3", compile_phi3},
     {"qwen2", "Qwen 2, 2.5", "qwen2", compile_qwen2},
     {"qwen3", "Qwen 3", "qwen3", compile_qwen3},
 };

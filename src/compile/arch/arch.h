@@ -24,9 +24,15 @@ wisp_view compile_rope_frequencies(compile_builder *b, uint32_t dims, float *sca
 /* The same from a base alone, without scaling. */
 wisp_view compile_rope_plain(compile_builder *b, const char *name, uint32_t dims, double base, double factor);
 
-/* ---- families, by file ---- */
-void compile_llama(compile_builder *b); /* llama.c */
-void compile_qwen2(compile_builder *b);
-void compile_qwen3(compile_builder *b);
+/* ---- families, in the files of those names; several that share a file say so there ---- */
+void compile_gemma(compile_builder *b);
+void compile_gemma2(compile_builder *b);
+void compile_gemma3(compile_builder *b);
+void compile_gpt2(compile_builder *b);
+void compile_llama(compile_builder *b);
+void compile_parallel(compile_builder *b);
+void compile_phi3(compile_builder *b);
+void compile_qwen2(compile_builder *b); /* llama.c */
+void compile_qwen3(compile_builder *b); /* llama.c */
 
 #endif

@@ -120,6 +120,14 @@ wisp_view block_embed(blocks *k, uint32_t width)
     return x;
 }
 
+void block_add_positions(blocks *k, wisp_view x, uint32_t rows)
+{
+    wisp_view at = block_scratch(k, "positions", x.cols);
+    wisp_view w = compile_weight_view(k->b, COMPILE_ROWS, rows, x.cols, "position_embd.weight", 0);
+    compile_emit(k->b, (wisp_cmd){.op = WISP_OP_GET_ROWS, .view = {at, w, k->io.positions}});
+    block_add(k, x, x, at);
+}
+
 wisp_view block_keep(blocks *k, wisp_view v, const char *name)
 {
     k->rows = PROGRAM_OUTPUTS;
@@ -271,6 +279,16 @@ void block_qkv(blocks *k, wisp_view q, wisp_view key, wisp_view value, wisp_view
     block_linear_slice(k, q, x, 0, total, "blk.%u.attn_qkv", block);
     block_linear_slice(k, key, x, q.cols, total, "blk.%u.attn_qkv", block);
     block_linear_slice(k, value, x, q.cols + key.cols, total, "blk.%u.attn_qkv", block);
+}
+
+uint32_t block_window(compile_builder *b, uint32_t layer, uint32_t pattern, uint32_t fallback)
+{
+    const uint32_t window = compile_uint_or(b, "attention.sliding_window", fallback, 0, 1 << 30);
+    const char *key = "attention.sliding_window_pattern";
+    if (window == 0 || b->status) return 0;
+    if (compile_is_array(b, key)) return compile_uint_at(b, key, layer, 0, 0, 1) ? window : 0;
+    pattern = compile_uint_or(b, key, pattern, 0, BLOCK_COUNT_MAX);
+    return pattern && layer % pattern < pattern - 1 ? window : 0;
 }
 
 static wisp_view one_cache(blocks *k, uint32_t kv_heads, uint32_t dim)

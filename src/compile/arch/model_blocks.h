@@ -53,6 +53,8 @@ wisp_view block_columns(wisp_view v, uint32_t first, uint32_t count);
 /* ---- input and output ---- */
 /* Rows of token_embd into scratch "x". */
 wisp_view block_embed(blocks *k, uint32_t width);
+/* x = x + rows of position_embd, a table of `rows` positions. */
+void block_add_positions(blocks *k, wisp_view x, uint32_t rows);
 /* Of the rows of `v` those whose logits are wanted, in scratch `name`; call it for each view that goes on after the
  * last block's attention. Afterwards scratch has rows of outputs only. */
 wisp_view block_keep(blocks *k, wisp_view v, const char *name);
@@ -88,6 +90,10 @@ wisp_view block_angles(blocks *k, const char *name, wisp_view frequencies, float
 void block_rope(blocks *k, wisp_view x, uint32_t heads, wisp_view angles, bool halves);
 /* q, k and v of a fused or of three matrices: "blk.%u.attn_qkv" or attn_q, attn_k, attn_v. */
 void block_qkv(blocks *k, wisp_view q, wisp_view key, wisp_view value, wisp_view x, uint32_t block);
+
+/* The sliding window of a layer, 0 for none: attention.sliding_window (`fallback` where it is absent) in the layers that
+ * attention.sliding_window_pattern says, an array or a number; else in all but the last of every `pattern` ones. */
+uint32_t block_window(compile_builder *b, uint32_t layer, uint32_t pattern, uint32_t fallback);
 
 typedef struct block_attention {
     uint32_t heads, kv_heads;
