@@ -72,6 +72,35 @@ static wisp_status check_positions(const tensor_check *p)
     return WISP_OK;
 }
 
+/* Matrices that lie one after the other in packed row groups begin on a group. */
+static wisp_status check_stack(const tensor_check *p, uint64_t rows)
+{
+    const tensor_type_info *info = tensor_type_find(p->cmd->view[2].type);
+    if (info->block_bytes || rows % TENSOR_ROW_GROUP == 0) return WISP_OK;
+    return CHECK_FAIL(p, "packed matrices of %llu rows each", (unsigned long long)rows);
+}
+
+static wisp_status check_matmul_id(const tensor_check *p)
+{
+    const uint64_t n = tensor_check_size(p, 'n'), u = tensor_check_size(p, 'u'), a = tensor_check_size(p, 'a');
+    if (a != n && a != n * u) return CHECK_FAIL(p, "%llu rows of x", (unsigned long long)a);
+    /* every thread looks at the indices for itself, so they must stay as they are: a mapped file need not */
+    if (tensor_buffer_of(p->device, p->cmd->view[3].buffer)->weights)
+        return CHECK_FAIL(p, "operand i: indices cannot lie in weights");
+    return check_stack(p, tensor_check_size(p, 'm'));
+}
+
+static wisp_status check_topk(const tensor_check *p)
+{
+    const uint64_t k = tensor_check_size(p, 'k'), e = tensor_check_size(p, 'e');
+    const uint32_t groups = p->cmd->param[0].u, kept = p->cmd->param[1].u;
+    if (e > INT32_MAX || k > e) return CHECK_FAIL(p, "the largest %llu of %llu", (unsigned long long)k, (unsigned long long)e);
+    if (groups <= 1) return groups == kept ? WISP_OK : CHECK_FAIL(p, "%u of %u groups", kept, groups);
+    if (e % groups != 0 || e / groups < 2 || groups > 64 || kept == 0 || kept > groups || k > e / groups * kept)
+        return CHECK_FAIL(p, "%u of %u groups of %llu", kept, groups, (unsigned long long)e);
+    return WISP_OK;
+}
+
 wisp_status tensor_check_op(const tensor_check *p)
 {
     switch (p->cmd->op) {
@@ -83,6 +112,12 @@ wisp_status tensor_check_op(const tensor_check *p)
         return check_attention(p);
     case WISP_OP_ARGMAX:
         return check_argmax(p);
+    case WISP_OP_TOPK:
+        return check_topk(p);
+    case WISP_OP_MATMUL_ID:
+        return check_matmul_id(p);
+    case WISP_OP_MATMUL_HEADS:
+        return check_stack(p, tensor_check_size(p, 'm'));
     case WISP_OP_UNARY:
     case WISP_OP_GLU:
         return check_activation(p);

@@ -18,8 +18,7 @@ typedef struct planner {
     access seen[ACCESSES_MAX]; /* since the last barrier */
     uint32_t seen_count;
     bool panels_read, panels_written; /* the shared ones, since the last barrier */
-    tensor_ref panel_source;          /* activations that the panels hold; data NULL: none */
-    tensor_panel_kind panel_kind;
+    tensor_task panels;               /* what the panels were made for: its activations (data NULL: none), its indices */
     uint64_t shared_area, private_area, work_area;
 } planner;
 
@@ -38,13 +37,13 @@ static void note(planner *p, const tensor_ref *ref, bool write)
 /* Which operands does this task touch? A product reads panels instead of x; making them reads x alone. */
 static bool touches(const tensor_task *task, int i)
 {
-    if (task->kind == TASK_PANEL) return i == 1;
-    return task->op != WISP_OP_MATMUL || i != 1;
+    if (task->kind == TASK_PANEL) return i == 1 || (task->op == WISP_OP_MATMUL_ID && i == 3);
+    return !tensor_is_matmul(task->op) || i != 1;
 }
 
 static void place_barrier(planner *p, tensor_task *task)
 {
-    const bool matmul = task->op == WISP_OP_MATMUL && !task->private_panel, panel = task->kind == TASK_PANEL;
+    const bool matmul = tensor_is_matmul(task->op) && !task->private_panel, panel = task->kind == TASK_PANEL;
     bool needed = p->seen_count > ACCESSES_MAX - WISP_CMD_VIEWS;
     for (int i = 0; i < WISP_CMD_VIEWS && !needed; i++)
         if (task->ref[i].data && touches(task, i)) needed = conflicts(p, &task->ref[i], task->written >> i & 1);
@@ -77,21 +76,36 @@ static void add_task(planner *p, const tensor_task *task)
     place_barrier(p, added);
 }
 
+static tensor_panel_kind panel_kind(const tensor_task *task)
+{
+    return tensor_panel_kind_of(tensor_matmul_kind_of(task->ref[2].type));
+}
+
+/* The same panels? Those of MATMUL_ID are sorted by matrix. */
+static bool same_panels(const tensor_task *a, const tensor_task *b)
+{
+    if (!same_view(&a->ref[1], &b->ref[1]) || panel_kind(a) != panel_kind(b) || a->op != b->op) return false;
+    if (a->op == WISP_OP_MATMUL_HEADS) return a->param[0].u == b->param[0].u;
+    if (a->op == WISP_OP_MATMUL) return true;
+    return same_view(&a->ref[3], &b->ref[3]) && a->ref[2].rows / a->ref[0].cols == b->ref[2].rows / b->ref[0].cols;
+}
+
 static void plan_matmul(planner *p, tensor_task *task)
 {
     const tensor_ref *x = &task->ref[1];
-    const tensor_panel_kind kind = tensor_panel_kind_of(tensor_matmul_kind_of(task->ref[2].type));
-    const uint64_t bytes = tensor_panels_bytes(kind, x->rows, x->cols);
-    task->private_panel = x->rows <= PRIVATE_TOKENS; /* cheaper made twice than waited for */
+    const bool stack = task->op != WISP_OP_MATMUL;
+    const uint64_t bytes =
+        stack ? tensor_stack_panels_bytes(task) : tensor_panels_bytes(panel_kind(task), x->rows, x->cols);
+    /* cheaper made twice than waited for */
+    task->private_panel = (task->op == WISP_OP_MATMUL_ID ? task->ref[3].rows : x->rows) <= PRIVATE_TOKENS;
     uint64_t *area = task->private_panel ? &p->private_area : &p->shared_area;
     *area = max64(*area, bytes);
-    p->work_area = max64(p->work_area, tensor_matmul_scratch(&task->ref[2]));
-    if (!same_view(x, &p->panel_source) || kind != p->panel_kind) {
+    p->work_area = max64(p->work_area, stack ? tensor_stack_scratch(task) : tensor_matmul_scratch(&task->ref[2]));
+    if (!p->panels.ref[1].data || !same_panels(task, &p->panels)) {
         tensor_task panel = *task;
         panel.kind = TASK_PANEL;
         add_task(p, &panel);
-        p->panel_source = *x;
-        p->panel_kind = kind;
+        p->panels = panel;
     }
     task->queue = (uint32_t)p->device->queue_count++;
     add_task(p, task);
@@ -123,14 +137,21 @@ static wisp_status deal_groups(tensor_device *d, wisp_report *report)
     }
     for (size_t i = 0; i < d->task_count; i++) {
         const tensor_task *t = &d->tasks[i];
-        if (t->op != WISP_OP_MATMUL || t->kind != TASK_OP) continue;
-        const uint64_t groups = ((uint64_t)t->ref[2].rows + TENSOR_ROW_GROUP - 1) / TENSOR_ROW_GROUP;
+        if (!tensor_is_matmul(t->op) || t->kind != TASK_OP) continue;
+        const uint64_t groups = tensor_matmul_groups(t);
         for (unsigned index = 0; index < d->threads; index++) {
             const tensor_range share = tensor_share(groups, index, d->threads);
             d->queues[(size_t)t->queue * d->threads + index].range = share.begin << 32 | share.end;
         }
     }
     return WISP_OK;
+}
+
+/* Are the panels of what is written here no longer right? */
+static bool makes_stale(const planner *p, const tensor_ref *written)
+{
+    return tensor_overlap(written, &p->panels.ref[1]) ||
+           (p->panels.op == WISP_OP_MATMUL_ID && tensor_overlap(written, &p->panels.ref[3]));
 }
 
 static void plan_command(planner *p, const wisp_cmd *cmd)
@@ -144,13 +165,13 @@ static void plan_command(planner *p, const wisp_cmd *cmd)
     for (int i = 0; i < WISP_CMD_PARAMS; i++)
         task.param[i] = cmd->param[i];
     if (task.ref[0].rows == 0) return;
-    if (cmd->op == WISP_OP_MATMUL)
+    if (tensor_is_matmul(cmd->op))
         plan_matmul(p, &task);
     else
         add_task(p, &task);
     if (cmd->op == WISP_OP_ATTENTION) p->work_area = max64(p->work_area, tensor_attention_scratch(&task));
     for (int i = 0; i < rule->operand_count; i++)
-        if (task.written >> i & 1 && tensor_overlap(&task.ref[i], &p->panel_source)) p->panel_source = (tensor_ref){0};
+        if (task.written >> i & 1 && makes_stale(p, &task.ref[i])) p->panels = (tensor_task){0};
 }
 
 static uint64_t up64(uint64_t n)

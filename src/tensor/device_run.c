@@ -110,6 +110,15 @@ static void run_row(const tensor_device *d, const tensor_task *t, uint64_t r)
     case WISP_OP_POOL_MEAN:
         pool_mean(d, t, r);
         break;
+    case WISP_OP_TOPK:
+        tensor_run_topk(t, r);
+        break;
+    case WISP_OP_PICK:
+        tensor_run_pick(t, r);
+        break;
+    case WISP_OP_COMBINE:
+        tensor_run_combine(t, r);
+        break;
     default:
         BASE_ASSERT(!"an op that validate_commands.c knows");
     }
@@ -118,12 +127,19 @@ static void run_row(const tensor_device *d, const tensor_task *t, uint64_t r)
 void tensor_run_task(const tensor_device *d, const tensor_task *t, unsigned index)
 {
     if (t->kind == TASK_PANEL) {
-        tensor_run_panels(d, t, index);
+        if (t->op == WISP_OP_MATMUL)
+            tensor_run_panels(d, t, index);
+        else
+            tensor_run_stack_panels(d, t, index);
         return;
     }
     switch (t->op) {
     case WISP_OP_MATMUL:
         tensor_run_matmul(d, t, index);
+        return;
+    case WISP_OP_MATMUL_ID:
+    case WISP_OP_MATMUL_HEADS:
+        tensor_run_stack(d, t, index);
         return;
     case WISP_OP_KV_WRITE:
         tensor_run_kv_write(d, t, index);

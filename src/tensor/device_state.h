@@ -169,6 +169,11 @@ void tensor_run_matmul(const tensor_device *device, const tensor_task *task, uns
 void tensor_run_kv_write(const tensor_device *device, const tensor_task *task, unsigned index);
 void tensor_run_attention(const tensor_device *device, const tensor_task *task, unsigned index);
 
+static inline bool tensor_is_matmul(uint32_t op)
+{
+    return op == WISP_OP_MATMUL || op == WISP_OP_MATMUL_ID || op == WISP_OP_MATMUL_HEADS;
+}
+
 /* A thread's part of `total` equal pieces: one contiguous range. */
 typedef struct tensor_range {
     uint64_t begin, end;
@@ -183,6 +188,26 @@ tensor_panel_kind tensor_panel_kind_of(tensor_matmul_kind kind);
 const char *tensor_matmul_name(tensor_matmul_kind kind);
 /* Bytes of all panels of a MATMUL, each padded to 64. */
 uint64_t tensor_panels_bytes(tensor_panel_kind kind, uint64_t tokens, uint64_t k);
+/* Bytes from one full panel to the next. */
+uint64_t tensor_panel_stride(tensor_panel_kind kind, uint64_t k);
+/* `count` (at most 16) rows of weights from `row` on, as its kernel wants them: in place, or made at `made`, where there
+ * are tensor_made_bytes. Packed types: row begins a group. */
+const void *tensor_weight_rows(const tensor_ref *w, uint64_t row, uint32_t count, uint8_t *made);
+uint64_t tensor_made_bytes(const tensor_ref *w);
+/* Row groups of one MATMUL task, and how a thread takes them: its own, then others'. */
+uint64_t tensor_matmul_groups(const tensor_task *task);
+typedef void tensor_groups_fn(const tensor_device *device, const tensor_task *task, unsigned index, tensor_range groups);
+void tensor_run_groups(const tensor_device *device, const tensor_task *task, unsigned index, tensor_groups_fn *run);
+/* run_matmul_stack.c: MATMUL_ID and MATMUL_HEADS, many matrices in one operand */
+void tensor_run_stack(const tensor_device *device, const tensor_task *task, unsigned index);
+void tensor_run_stack_panels(const tensor_device *device, const tensor_task *task, unsigned index);
+uint64_t tensor_stack_panels_bytes(const tensor_task *task);
+uint64_t tensor_stack_scratch(const tensor_task *task);
+/* run_router.c: one row */
+void tensor_run_topk(const tensor_task *task, uint64_t row);
+void tensor_run_pick(const tensor_task *task, uint64_t row);
+void tensor_run_combine(const tensor_task *task, uint64_t row);
+
 /* Scratch bytes of one thread. */
 uint64_t tensor_matmul_scratch(const tensor_ref *w);
 uint64_t tensor_attention_scratch(const tensor_task *task);

@@ -58,7 +58,7 @@ const char *tensor_matmul_name(tensor_matmul_kind kind)
     return kinds[kind].name;
 }
 
-static uint64_t panel_stride(tensor_panel_kind kind, uint64_t k)
+uint64_t tensor_panel_stride(tensor_panel_kind kind, uint64_t k)
 {
     return (tensor_panel_bytes(kind, TOKENS, k) + 63) & ~(uint64_t)63;
 }
@@ -68,7 +68,7 @@ uint64_t tensor_panels_bytes(tensor_panel_kind kind, uint64_t tokens, uint64_t k
 {
     const uint64_t full = tokens / TOKENS, rest = tokens % TOKENS;
     uint64_t bytes;
-    if (__builtin_mul_overflow(full, panel_stride(kind, k), &bytes)) return UINT64_MAX / 2;
+    if (__builtin_mul_overflow(full, tensor_panel_stride(kind, k), &bytes)) return UINT64_MAX / 2;
     return bytes + ((tensor_panel_bytes(kind, rest, k) + 63) & ~(uint64_t)63);
 }
 
@@ -87,7 +87,7 @@ void tensor_run_panels(const tensor_device *d, const tensor_task *t, unsigned in
 {
     const tensor_ref *x = &t->ref[1];
     const tensor_panel_kind kind = tensor_panel_kind_of(tensor_matmul_kind_of(t->ref[2].type));
-    const uint64_t count = (x->rows + TOKENS - 1) / TOKENS, stride = panel_stride(kind, x->cols);
+    const uint64_t count = (x->rows + TOKENS - 1) / TOKENS, stride = tensor_panel_stride(kind, x->cols);
     const tensor_range mine = t->private_panel ? (tensor_range){0, count} : tensor_share(count, index, d->threads);
     uint8_t *panels = panels_of(d, t, index);
     for (uint64_t p = mine.begin; p < mine.end; p++) {
@@ -105,7 +105,7 @@ typedef struct work {
 
 /* Bytes of a group that is made of a GGUF block type's rows on the way: in the type's packed layout, else signed bytes.
  * 0: weights of this type are read as they are. */
-static uint64_t made_group_bytes(const tensor_ref *w)
+uint64_t tensor_made_bytes(const tensor_ref *w)
 {
     const tensor_type_info *info = tensor_type_find(w->type);
     if (info->block == 1 || !info->block_bytes) return 0;
@@ -114,7 +114,7 @@ static uint64_t made_group_bytes(const tensor_ref *w)
 
 uint64_t tensor_matmul_scratch(const tensor_ref *w)
 {
-    return sizeof(work) + made_group_bytes(w);
+    return sizeof(work) + tensor_made_bytes(w);
 }
 
 /* One row group times one panel -> y, the bias added last. */
@@ -126,7 +126,6 @@ static void multiply(const tensor_device *d, const tensor_task *t, tensor_matmul
     const uint64_t row = group * ROWS;
     float *out = (float *)(void *)(y->data + (size_t)(panel * TOKENS * y->stride + row * 4));
     const size_t ldy = (size_t)(y->stride / 4);
-    a->rows = (uint32_t)(w->rows - row < ROWS ? w->rows - row : ROWS);
     const bool partial = a->rows < ROWS;
     a->y = partial ? work->y : out;
     a->ldy = partial ? ROWS : ldy;
@@ -139,18 +138,17 @@ static void multiply(const tensor_device *d, const tensor_task *t, tensor_matmul
         d->kernels.row[WISP_OP_ADD](out + i * ldy, (const float *const[3]){out + i * ldy, bias}, a->rows, NULL);
 }
 
-static const void *group_at(const tensor_ref *w, uint64_t group, uint64_t group_bytes, work *work)
+const void *tensor_weight_rows(const tensor_ref *w, uint64_t row, uint32_t count, uint8_t *made)
 {
     const tensor_type_info *info = tensor_type_find(w->type);
-    const uint64_t row = group * ROWS;
-    const uint8_t *at = w->data + (size_t)(group_bytes ? group * group_bytes : row * w->stride);
-    if (!made_group_bytes(w)) return at;
-    const uint32_t count = (uint32_t)(w->rows - row < ROWS ? w->rows - row : ROWS);
+    const uint64_t group_bytes = tensor_group_bytes(w->type, w->cols);
+    const uint8_t *at = w->data + (size_t)(group_bytes ? row / ROWS * group_bytes : row * w->stride);
+    if (!tensor_made_bytes(w)) return at;
     if (info->packed)
-        tensor_pack_rows(info->packed, at, w->stride, count, w->cols, work->group);
+        tensor_pack_rows(info->packed, at, w->stride, count, w->cols, made);
     else
-        tensor_pack_bytes(w->type, at, w->stride, count, w->cols, work->group);
-    return work->group;
+        tensor_pack_bytes(w->type, at, w->stride, count, w->cols, made);
+    return made;
 }
 
 /* Takes up to `most` groups from the front or the back of a queue; false: it is empty. */
@@ -171,15 +169,16 @@ static void run_groups(const tensor_device *d, const tensor_task *t, unsigned in
 {
     const tensor_ref *x = &t->ref[1], *w = &t->ref[2];
     const tensor_panel_kind kind = tensor_panel_kind_of(tensor_matmul_kind_of(w->type));
-    const uint64_t panels = (x->rows + TOKENS - 1) / TOKENS, stride = panel_stride(kind, x->cols);
-    const uint64_t block = stride < L2_BYTES ? L2_BYTES / stride : 1,
-                   group_bytes = tensor_group_bytes(w->type, w->cols);
+    const uint64_t panels = (x->rows + TOKENS - 1) / TOKENS, stride = tensor_panel_stride(kind, x->cols);
+    const uint64_t block = stride < L2_BYTES ? L2_BYTES / stride : 1;
     const uint8_t *base = panels_of(d, t, index);
     work *work = (void *)(tensor_scratch_of(d, index) + d->private_area);
     tensor_matmul_args a = {.stride = (size_t)w->stride, .k = w->cols};
     for (uint64_t first = 0; first < panels; first += block)
         for (uint64_t g = groups.begin; g < groups.end; g++) {
-            a.w = group_at(w, g, group_bytes, work);
+            const uint64_t row = g * ROWS;
+            a.rows = (uint32_t)(w->rows - row < ROWS ? w->rows - row : ROWS);
+            a.w = tensor_weight_rows(w, row, a.rows, work->group);
             for (uint64_t p = first; p < panels && p < first + block; p++) {
                 a.panel = base + (size_t)(p * stride);
                 a.tokens = tokens_of_panel(x, p);
@@ -199,14 +198,30 @@ static uint64_t groups_at_a_time(const tensor_task *t)
     return bytes < BYTES ? BYTES / (bytes ? bytes : 1) : 1;
 }
 
-void tensor_run_matmul(const tensor_device *d, const tensor_task *t, unsigned index)
+uint64_t tensor_matmul_groups(const tensor_task *t)
+{
+    const uint64_t rows = t->ref[2].rows;
+    if (t->op == WISP_OP_MATMUL) return (rows + ROWS - 1) / ROWS;
+    /* matrices that may be used at all, times the groups of each */
+    const uint64_t each = t->op == WISP_OP_MATMUL_HEADS ? t->ref[0].cols / t->param[0].u : t->ref[0].cols;
+    uint64_t count = rows / each;
+    if (t->op == WISP_OP_MATMUL_ID && t->ref[0].rows < count) count = t->ref[0].rows;
+    return count * ((each + ROWS - 1) / ROWS);
+}
+
+void tensor_run_groups(const tensor_device *d, const tensor_task *t, unsigned index, tensor_groups_fn *run)
 {
     tensor_queue *queues = d->queues + (size_t)t->queue * d->threads;
     const uint64_t most = groups_at_a_time(t);
     tensor_range groups;
     while (!tensor_is_interrupted(d) && take(&queues[index], most, false, &groups))
-        run_groups(d, t, index, groups);
+        run(d, t, index, groups);
     for (unsigned i = 1; i < d->threads; i++) /* then help the others, the next one first */
         while (!tensor_is_interrupted(d) && take(&queues[(index + i) % d->threads], most, true, &groups))
-            run_groups(d, t, index, groups);
+            run(d, t, index, groups);
+}
+
+void tensor_run_matmul(const tensor_device *d, const tensor_task *t, unsigned index)
+{
+    tensor_run_groups(d, t, index, run_groups);
 }

@@ -88,7 +88,7 @@ static wisp_status bind(place *p, int i, char letter, uint64_t value, const char
     const int l = letter - 'a';
     if (!p->bound[l]) {
         /* Only what goes with n, the tokens of a step, may be zero: see check_rows. */
-        if (value == 0 && !strchr("ngt", letter)) return FAIL(p, "operand %c: no %s", name, what);
+        if (value == 0 && !strchr("ngta", letter)) return FAIL(p, "operand %c: no %s", name, what);
         p->bound[l] = true;
         p->size[l] = value;
     }

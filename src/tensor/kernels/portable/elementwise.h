@@ -152,6 +152,7 @@ static void elementwise_fill(tensor_kernels *k, const char *variant)
     k->row[WISP_OP_LAYER_NORM] = layer_norm;
     k->row[WISP_OP_L2_NORM] = l2_norm;
     k->row[WISP_OP_SOFTMAX] = softmax_row;
+    k->row[WISP_OP_NORM_SUM] = norm_sum;
     k->rope = rope;
     k->f16_to_f32 = f16_to_f32;
     k->f32_to_f16 = f32_to_f16;

@@ -101,4 +101,13 @@ static void softmax_row(float *y, const float *const x[3], size_t d, const wisp_
         y[i] = y[i] / total;
 }
 
+/* y = x / (sum > eps ? sum : eps) * scale */
+static void norm_sum(float *y, const float *const x[3], size_t d, const wisp_param *p)
+{
+    const float sum = sum_row(x[0], d), total = sum > p[0].f ? sum : p[0].f;
+    const float *from = x[0];
+    for (size_t i = 0; i < d; i++)
+        y[i] = from[i] / total * p[1].f;
+}
+
 #endif
