@@ -723,7 +723,7 @@ static void models_are_refused(void **state)
     replace(&m, "blk.1.attn_q.weight", "blk.0.attn_k.weight");
     refused(&m, WISP_E_INPUT, "tensor 'blk.0.attn_k.weight': [64, 64] found, [64, 32] expected");
     m = fixture_model(&(fixture_llama){.matrix_type = 2, .more_keys = experts});
-    refused(&m, WISP_E_UNSUPPORTED, "mixture of experts is not supported yet");
+    refused(&m, WISP_E_INPUT, "key 'llama.expert_used_count' is missing");
     m = fixture_model(&(fixture_llama){.matrix_type = 2, .more_keys = longrope});
     refused(&m, WISP_E_UNSUPPORTED, "'longrope' is not supported");
     m = fixture_model(&(fixture_llama){.matrix_type = 9});

@@ -33,7 +33,7 @@ static inline float random_float(void)
 
 /* ---- one device with a buffer for each purpose ---- */
 enum { W, Y, X, B, C, IDS, POS, SEQ, TABLE, FREQ, KC, VC, BUFFERS };
-enum { LAST_OP = WISP_OP_POOL_MEAN };
+enum { LAST_OP = WISP_OP_MATMUL_HEADS };
 enum { SIZE = 1 << 16, N = 3 };
 
 typedef struct fixture {
@@ -163,6 +163,25 @@ static inline wisp_cmd good(const fixture *f, uint32_t op)
     case WISP_OP_POOL_MEAN:
         c.view[0] = view(f, Y, WISP_F32, 2, 32), c.view[2] = seq;
         break;
+    case WISP_OP_TOPK:
+        c.view[0] = view(f, Y, WISP_I32, N, 4), c.view[2].rows = 1;
+        break;
+    case WISP_OP_PICK:
+        c.view[0] = view(f, Y, WISP_F32, N, 4), c.view[2] = view(f, IDS, WISP_I32, N, 4);
+        break;
+    case WISP_OP_MATMUL_ID:
+        c.view[0] = view(f, Y, WISP_F32, 2 * N, 16), c.view[2] = view(f, W, WISP_Q4_0_R16, 5 * 16, 32);
+        c.view[3] = view(f, IDS, WISP_I32, N, 2), c.view[4] = view(f, B, WISP_F32, 5, 16);
+        break;
+    case WISP_OP_COMBINE:
+        c.view[1] = view(f, B, WISP_F32, N, 2), c.view[2] = view(f, X, WISP_F32, 2 * N, 32);
+        break;
+    case WISP_OP_MATMUL_HEADS:
+        c = (wisp_cmd){.op = op, .param = {{.u = 2}}};
+        c.view[0] = view(f, Y, WISP_F32, N, 32), c.view[1] = view(f, X, WISP_F32, N, 64);
+        c.view[2] = view(f, W, WISP_Q4_0_R16, 2 * 16, 32);
+        break;
+    case WISP_OP_NORM_SUM:
     case WISP_OP_L2_NORM:
     case WISP_OP_AFFINE:
     case WISP_OP_UNARY:

@@ -8,11 +8,13 @@ const compile_arch compile_archs[] = {
     {"gemma2", "Gemma 2", "gemma2", compile_gemma2},
     {"gemma3", "Gemma 3 (text)", "gemma3", compile_gemma3},
     {"gpt2", "GPT-2", "gpt2", compile_gpt2},
-    {"llama", "Llama 1 to 3, Mistral and others", "llama", compile_llama},
+    {"llama", "Llama 1 to 3, Mistral, Mixtral and others", "llama, llama-tied, llama3-ropefreqs, mixtral", compile_llama},
     {"phi2", "Phi-2", "phi2", compile_parallel},
     {"phi3", "Phi-3, 3.5, 4", "phi3", compile_phi3},
     {"qwen2", "Qwen 2, 2.5", "qwen2", compile_qwen2},
+    {"qwen2moe", "Qwen 1.5 and 2 with experts", "qwen2moe", compile_qwen2moe},
     {"qwen3", "Qwen 3", "qwen3", compile_qwen3},
+    {"qwen3moe", "Qwen 3 with experts", "qwen3moe", compile_qwen3},
 };
 const size_t compile_arch_count = sizeof compile_archs / sizeof *compile_archs;
 

@@ -32,7 +32,8 @@ void compile_gpt2(compile_builder *b);
 void compile_llama(compile_builder *b);
 void compile_parallel(compile_builder *b);
 void compile_phi3(compile_builder *b);
-void compile_qwen2(compile_builder *b); /* llama.c */
-void compile_qwen3(compile_builder *b); /* llama.c */
+void compile_qwen2(compile_builder *b);    /* llama.c */
+void compile_qwen2moe(compile_builder *b); /* llama.c */
+void compile_qwen3(compile_builder *b);    /* llama.c */
 
 #endif

@@ -1,28 +1,27 @@
 /* Llama 1 to 3.x and what is built alike: RMS norms, grouped-query attention with rotary positions, gated SiLU
- * feed-forward. Mistral, Yi, SmolLM and others say "llama" in their files; Qwen 2 and 3 have files of their own kind.
+ * feed-forward, or a mixture of such experts. Mistral, Mixtral, Yi, SmolLM and others say "llama" in their files; Qwen 2
+ * and 3, dense and with experts, have names of their own.
  *
  * Details that have caused bugs: GGUF's converter permutes Q and K of "llama" so that pairs are (2i, 2i+1), Qwen's stay
  * in halves; head size comes from attention.key_length where it is there, not from embedding / heads;
  * rope.dimension_count may be less than it; a model without output.weight multiplies with token_embd.weight; Qwen 2 has
- * biases on q, k and v only; Qwen 3 norms each head of q and k before the rotation.
+ * biases on q, k and v only; Qwen 3 norms each head of q and k before the rotation; the weights of the chosen experts are
+ * made to add up to 1 in Mixtral and Qwen 3, not in Qwen 2, which has an expert that all tokens share instead, behind a
+ * gate of its own.
  */
 #include <math.h>
 
-#include "compile/arch/model_blocks.h"
+#include "compile/arch/moe_blocks.h"
 
 typedef struct model {
     blocks k;
     block_shape s;
-    bool halves;     /* rotary pairs (i, i + d/2) */
-    bool head_norms; /* of q and k */
+    block_moe moe;
+    uint32_t shared_width; /* of the expert that all share; 0: none */
+    bool halves;           /* rotary pairs (i, i + d/2) */
+    bool head_norms;       /* of q and k */
     wisp_view angles;
 } model;
-
-static void refuse_other_kinds(compile_builder *b)
-{
-    if (compile_uint_or(b, "expert_count", 0, 0, UINT32_MAX) || compile_exists(b, "blk.0.ffn_gate_inp.weight"))
-        compile_fail(b, WISP_E_UNSUPPORTED, "a mixture of experts is not supported yet");
-}
 
 static void head_norm(model *m, wisp_view x, uint32_t heads, const char *name, uint32_t block)
 {
@@ -65,16 +64,19 @@ static wisp_view layer(model *m, wisp_view x, uint32_t block)
     block_linear(k, y, attended, "blk.%u.attn_output", block);
     block_add(k, x, x, y);
     block_norm(k, BLOCK_RMS, m->s.epsilon, h, x, "blk.%u.ffn_norm", block);
-    block_ffn_gated(k, y, h, m->s.ff_width, WISP_ACT_SILU, block);
+    if (m->moe.experts)
+        block_experts(k, y, h, &m->moe, block);
+    else
+        block_ffn_gated(k, y, h, m->s.ff_width, WISP_ACT_SILU, block);
+    if (m->shared_width) block_shared_expert(k, y, h, m->shared_width, WISP_ACT_SILU, block);
     block_add(k, x, x, y);
     return x;
 }
 
-static void build(compile_builder *b, bool halves, bool head_norms)
+static void build(compile_builder *b, model m, bool normalize)
 {
-    model m = {.halves = halves, .head_norms = head_norms};
-    refuse_other_kinds(b);
     m.s = block_read_shape(b);
+    m.moe = block_read_moe(b, m.s.ff_width, BLOCK_GATE_SOFTMAX, normalize);
     if (b->status) return;
     blocks_open(&m.k, b);
     wisp_view x = block_embed(&m.k, m.s.width);
@@ -88,15 +90,23 @@ static void build(compile_builder *b, bool halves, bool head_norms)
 
 void compile_llama(compile_builder *b)
 {
-    build(b, false, false);
+    build(b, (model){0}, true);
 }
 
 void compile_qwen2(compile_builder *b)
 {
-    build(b, true, false);
+    build(b, (model){.halves = true}, false);
 }
 
-void compile_qwen3(compile_builder *b)
+void compile_qwen2moe(compile_builder *b)
 {
-    build(b, true, true);
+    model m = {.halves = true};
+    const uint32_t width = compile_uint_or(b, "feed_forward_length", 0, 0, BLOCK_WIDTH_MAX);
+    m.shared_width = compile_uint_or(b, "expert_shared_feed_forward_length", width, 1, BLOCK_WIDTH_MAX);
+    build(b, m, false);
+}
+
+void compile_qwen3(compile_builder *b) /* with experts, too */
+{
+    build(b, (model){.halves = true, .head_norms = true}, true);
 }
