@@ -2,15 +2,31 @@
 
 #include <string.h>
 
+static uint64_t mix(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 32;
+}
+
 uint32_t base_vocab_hash(const void *data, size_t size)
 {
     const uint8_t *p = data;
-    uint32_t h = 2166136261u; /* FNV-1a, then mixed, since the tables use the low bits */
-    for (size_t i = 0; i < size; i++)
-        h = (h ^ p[i]) * 16777619u;
-    h ^= h >> 15;
-    h *= 0x2c1b3c6du;
-    return h ^ h >> 12;
+    uint64_t h = size, word = 0;
+    for (; size >= 8; p += 8, size -= 8) {
+        memcpy(&word, p, 8);
+        h = mix(h, word);
+    }
+    word = 0;
+    if (size >= 4) {
+        uint32_t low, high; /* they may overlap */
+        memcpy(&low, p, 4);
+        memcpy(&high, p + size - 4, 4);
+        word = low | (uint64_t)high << 32;
+    } else if (size) {
+        word = p[0] | (uint64_t)p[size / 2] << 8 | (uint64_t)p[size - 1] << 16;
+    }
+    h = mix(h, word);
+    return (uint32_t)(h ^ h >> 47);
 }
 
 uint32_t base_vocab_hash_pair(uint32_t left, uint32_t right)
@@ -79,7 +95,7 @@ static wisp_status check_head(const base_vocab *v, const uint32_t *head, wisp_re
 {
     bool bpe = v->kind == VOCAB_BPE, trie = base_vocab_has_trie(v->kind);
     if (v->count == 0 || v->count > VOCAB_TOKENS_MAX || v->piece_count < v->count ||
-        v->piece_count > 4u * VOCAB_TOKENS_MAX || (!bpe && (v->piece_count != v->count || v->merge_count)))
+        v->piece_count > VOCAB_PIECES_MAX || (!bpe && (v->piece_count != v->count || v->merge_count)))
         return base_fail(report, WISP_E_INPUT, "vocabulary: impossible counts");
     if ((trie ? head[HEAD_TOKEN_SLOTS] != 0 : !is_table_size(head[HEAD_TOKEN_SLOTS])) ||
         (bpe ? !is_table_size(head[HEAD_MERGE_SLOTS]) : head[HEAD_MERGE_SLOTS] != 0) ||
@@ -121,7 +137,8 @@ static wisp_status check_ids(const base_vocab *v, wisp_report *report)
 {
     bool ok = is_trie(v) && all_below(v->ends, v->end_count, v->count) &&
               all_below((const uint32_t *)v->merges, v->merge_count * 3, v->piece_count);
-    if (ok && v->token_slots) ok = all_below(v->token_slots, v->token_mask + 1, v->piece_count + 1);
+    for (uint32_t i = 0; ok && v->token_slots && i <= v->token_mask; i++)
+        ok = (v->token_slots[i] & VOCAB_SLOT_BITS) <= v->piece_count;
     if (ok && v->merge_slots) ok = all_below(v->merge_slots, v->merge_mask + 1, v->merge_count + 1);
     for (int b = 0; ok && b < 256; b++)
         ok = v->bytes[b] < v->piece_count ||
@@ -223,10 +240,12 @@ uint32_t base_vocab_child(const base_vocab *v, uint32_t node, uint8_t byte)
 uint32_t base_vocab_find(const base_vocab *v, const void *text, size_t size)
 {
     if (!v->token_slots) return VOCAB_ABSENT;
-    uint32_t at = base_vocab_hash(text, size) & v->token_mask;
+    uint32_t hash = base_vocab_hash(text, size), at = hash & v->token_mask;
     for (uint32_t probes = 0; probes <= v->token_mask && v->token_slots[at]; probes++, at = (at + 1) & v->token_mask) {
-        base_span have = base_vocab_text(v, v->token_slots[at] - 1);
-        if (have.size == size && memcmp(have.data, text, size) == 0) return v->token_slots[at] - 1;
+        uint32_t slot = v->token_slots[at], piece = (slot & VOCAB_SLOT_BITS) - 1;
+        if ((slot ^ hash) & ~VOCAB_SLOT_BITS || piece >= v->piece_count) continue;
+        base_span have = base_vocab_text(v, piece);
+        if (have.size == size && memcmp(have.data, text, size) == 0) return piece;
     }
     return VOCAB_ABSENT;
 }

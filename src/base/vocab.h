@@ -123,6 +123,7 @@ enum {
     VOCAB_FLAG_BITS = 4095
 };
 #define VOCAB_ABSENT UINT32_MAX
+#define VOCAB_SLOT_BITS 0x3ffffffu /* of a token slot: the index + 1 */
 #define VOCAB_ID_BITS 0xffffffu /* of an entry of specials; the bits above are VOCAB_STRIP_* << 24 */
 
 /* A merge of two pieces; its rank is its index. */
@@ -150,7 +151,8 @@ typedef struct base_vocab {
     uint32_t merge_count;
     const base_vocab_merge *merges;
     uint32_t token_mask, merge_mask;           /* sizes of the hash tables less one */
-    const uint32_t *token_slots, *merge_slots; /* index + 1; 0: free; linear probing */
+    const uint32_t *token_slots, *merge_slots; /* index + 1; 0: free; linear probing. Token slots also have the upper 6
+                                                  bits of the hash, so that most misses touch nothing else */
     /* Tokens by their bytes, for longest and shortest matches: node 0 is the root; the children of node n are the nodes
      * trie_first[n] to trie_first[n + 1] - 1, ascending by label, all after n. */
     uint32_t node_count;
@@ -183,7 +185,7 @@ static inline bool base_vocab_has_trie(uint32_t kind)
 uint32_t base_vocab_hash(const void *data, size_t size);
 uint32_t base_vocab_hash_pair(uint32_t left, uint32_t right);
 #define VOCAB_VERSION 2
-enum { VOCAB_HEAD_WORDS = 21, VOCAB_ENDS_MAX = 32, VOCAB_TOKENS_MAX = 1 << 24 };
+enum { VOCAB_HEAD_WORDS = 21, VOCAB_ENDS_MAX = 32, VOCAB_TOKENS_MAX = 1 << 24, VOCAB_PIECES_MAX = VOCAB_SLOT_BITS - 1 };
 #define VOCAB_MAGIC "WISPVOCB"
 
 #endif

@@ -151,15 +151,24 @@ static base_span piece_text(const writer *w, uint32_t piece)
     return (base_span){w->text.data + offsets[piece], offsets[piece + 1] - offsets[piece]};
 }
 
-/* The slot that holds the text, or the free one where it belongs. */
-static uint32_t slot_of(const writer *w, const void *text, size_t size)
+/* The slot that holds the text, or the free one where it belongs; *tag: what a slot for it has above the index. */
+static uint32_t slot_of(const writer *w, const void *text, size_t size, uint32_t *tag)
 {
-    uint32_t at = base_vocab_hash(text, size) & w->mask;
+    uint32_t hash = base_vocab_hash(text, size), at = hash & w->mask;
+    *tag = hash & ~VOCAB_SLOT_BITS;
     for (; w->slots[at]; at = (at + 1) & w->mask) {
-        base_span have = piece_text(w, w->slots[at] - 1);
+        if ((w->slots[at] & ~VOCAB_SLOT_BITS) != *tag) continue;
+        base_span have = piece_text(w, (w->slots[at] & VOCAB_SLOT_BITS) - 1);
         if (have.size == size && memcmp(have.data, text, size) == 0) break;
     }
     return at;
+}
+
+/* The piece of that text; VOCAB_ABSENT: none. */
+static uint32_t find_piece(const writer *w, const void *text, size_t size)
+{
+    uint32_t tag, slot = w->slots[slot_of(w, text, size, &tag)];
+    return slot ? (slot & VOCAB_SLOT_BITS) - 1 : VOCAB_ABSENT;
 }
 
 static bool grow_slots(writer *w)
@@ -175,8 +184,9 @@ static bool grow_slots(writer *w)
     w->mask = size - 1;
     for (uint32_t i = 0; i < old_size; i++) {
         if (!old[i]) continue;
-        base_span s = piece_text(w, old[i] - 1);
-        slots[slot_of(w, s.data, s.size)] = old[i];
+        base_span s = piece_text(w, (old[i] & VOCAB_SLOT_BITS) - 1);
+        uint32_t tag;
+        slots[slot_of(w, s.data, s.size, &tag)] = old[i];
     }
     base_free(old);
     return true;
@@ -194,9 +204,9 @@ static bool index_piece(writer *w, uint32_t piece)
 {
     if (!grow_slots(w)) return false;
     base_span s = piece_text(w, piece);
-    uint32_t at = slot_of(w, s.data, s.size);
+    uint32_t tag, at = slot_of(w, s.data, s.size, &tag);
     if (!w->slots[at]) {
-        w->slots[at] = piece + 1;
+        w->slots[at] = tag | (piece + 1);
         w->used++;
     }
     return true;
@@ -205,8 +215,8 @@ static bool index_piece(writer *w, uint32_t piece)
 /* The piece of that text, made if there is none; VOCAB_ABSENT: out of memory. */
 static uint32_t need_piece(writer *w, const void *text, size_t size)
 {
-    uint32_t slot = w->slots[slot_of(w, text, size)];
-    if (slot) return slot - 1;
+    uint32_t have = find_piece(w, text, size);
+    if (have != VOCAB_ABSENT || w->pieces == VOCAB_PIECES_MAX) return have;
     base_put(&w->text, text, size);
     end_piece(w);
     if (w->text.failed || w->offsets.failed || !index_piece(w, w->pieces - 1)) return VOCAB_ABSENT;
@@ -358,8 +368,7 @@ static wisp_status write_bytes(writer *w)
     }
     for (unsigned b = 0; w->source->kind == VOCAB_SPM && b < 256; b++) {
         uint8_t byte = (uint8_t)b;
-        uint32_t slot = w->slots[slot_of(w, &byte, 1)];
-        if (w->bytes[b] == VOCAB_ABSENT && slot) w->bytes[b] = slot - 1;
+        if (w->bytes[b] == VOCAB_ABSENT) w->bytes[b] = find_piece(w, &byte, 1);
     }
     return WISP_OK;
 }

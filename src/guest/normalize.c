@@ -50,8 +50,8 @@ static bool add_decomposed(segment *s, uint32_t code)
 /* Canonical ordering (D109) of a run of nonstarters: by class, equal ones as they are. */
 static bool order_run(segment *s, size_t start, size_t end)
 {
-    size_t at[257] = {0};
     if (end - start < 2) return true;
+    size_t at[257] = {0};
     if (!BASE_GROW(s->sorted, s->sorted_room, end - start)) return false;
     for (size_t i = start; i < end; i++)
         at[s->letters[i].class + 1]++;
@@ -130,15 +130,42 @@ static bool take(segment *s, uint32_t c)
     return add_decomposed(s, c);
 }
 
+/* Normalizes the ASCII characters that the text begins with, but the last one before others, which may compose with
+ * them. Returns how many. */
+static size_t take_ascii(base_buffer *out, base_span text, uint32_t steps)
+{
+    uint8_t part[256];
+    size_t at = 0;
+    while (at < text.size && text.data[at] < 0x80) {
+        size_t n = 0;
+        for (; n < sizeof part && at < text.size && text.data[at] < 0x80; at++) {
+            uint8_t c = text.data[at];
+            if (at + 1 < text.size && text.data[at + 1] >= 0x80) break;
+            if (steps & VOCAB_CLEAN && (c < 0x20 || c == 0x7f)) {
+                if (c < 9 || c > 13) continue;
+                c = ' ';
+            }
+            part[n++] = steps & VOCAB_LOWERCASE && c >= 'A' && c <= 'Z' ? c + 32 : c;
+        }
+        base_put(out, part, n);
+        if (at < text.size && (at + 1 < text.size && text.data[at + 1] >= 0x80)) break;
+    }
+    return at;
+}
+
 bool guest_normalize(base_buffer *out, base_span text, uint32_t steps)
 {
     segment s = {.steps = steps, .out = out};
     bool ok = true;
     for (size_t at = 0; ok && at < text.size;) {
         uint32_t c;
+        if (text.data[at] < 0x80) {
+            ok = flush(&s); /* nothing before an ASCII character reaches over it */
+            at += take_ascii(out, (base_span){text.data + at, text.size - at}, steps);
+            if (!ok || at == text.size) break;
+        }
         size_t n = base_utf8_decode(text.data + at, text.size - at, &c);
         if (n == 0) c = 0xfffd, n = 1;
-        if (c < 0x80 && s.count) ok = flush(&s); /* nothing before an ASCII character reaches over it */
         ok = ok && take(&s, c);
         at += n;
     }

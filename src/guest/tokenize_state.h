@@ -41,7 +41,7 @@ typedef struct token_group {
 } token_group;
 
 /* What a short word became last time: most words of a text are few. */
-enum { TOKEN_MEMO_TEXT = 18, TOKEN_MEMO_IDS = 3, TOKEN_MEMOS = 8192 };
+enum { TOKEN_MEMO_TEXT = 30, TOKEN_MEMO_IDS = 4, TOKEN_MEMOS = 8192 };
 typedef struct token_memo {
     uint32_t ids[TOKEN_MEMO_IDS];
     uint8_t count, size; /* size 0: free */
