@@ -18,7 +18,7 @@ typedef struct chunk {
 
 struct base_json_doc {
     chunk *chunks;
-    size_t nodes;
+    size_t nodes, nodes_max;
     base_json root;
 };
 
@@ -191,15 +191,28 @@ static bool accept(parser *p, const char *word)
 
 static wisp_status parse_value(parser *p, base_json *node, int depth);
 
-static bool has_key(const base_json *object, const char *key, uint32_t size)
+static int by_key(const void *a, const void *b)
 {
-    for (const base_json *m = object->first; m; m = m->next)
-        if (m->key_size == size && memcmp(m->key, key, size) == 0) return true;
-    return false;
+    const base_json *x = *(const base_json *const *)a, *y = *(const base_json *const *)b;
+    if (x->key_size != y->key_size) return x->key_size < y->key_size ? -1 : 1;
+    return memcmp(x->key, y->key, x->key_size);
 }
 
-/* Objects in manifests and requests are small; the bound keeps the duplicate check from going quadratic. */
-enum { MEMBERS_MAX = 4096 };
+/* Whatever the names are, this takes no more than n log n steps. */
+static wisp_status check_names(parser *p, const base_json *object)
+{
+    const base_json **members = base_alloc(object->count * sizeof *members);
+    uint32_t n = 0;
+    bool same = false;
+    if (!members) return no_memory(p);
+    for (const base_json *m = object->first; m; m = m->next)
+        members[n++] = m;
+    qsort(members, n, sizeof *members, by_key);
+    for (uint32_t i = 1; i < n; i++)
+        same |= by_key(&members[i - 1], &members[i]) == 0;
+    base_free(members);
+    return same ? bad(p, "duplicate member name") : WISP_OK;
+}
 
 static wisp_status parse_children(parser *p, base_json *node, int depth)
 {
@@ -209,15 +222,13 @@ static wisp_status parse_children(parser *p, base_json *node, int depth)
     p->in.at++;
     if (peek(p) == close) return p->in.at++, WISP_OK;
     for (;;) {
-        if (++p->doc->nodes > NODES_MAX) return bad(p, "too many values");
-        if (object && node->count >= MEMBERS_MAX) return bad(p, "too many members in an object");
+        if (++p->doc->nodes > p->doc->nodes_max) return bad(p, "too many values");
         base_json *child = take_bytes(p->doc, sizeof *child);
         if (!child) return no_memory(p);
         *child = (base_json){0};
         if (object) {
             if (peek(p) != '"') return bad(p, "expected a member name");
             BASE_TRY(parse_string(p, &child->key, &child->key_size));
-            if (has_key(node, child->key, child->key_size)) return bad(p, "duplicate member name");
             if (peek(p) != ':') return bad(p, "expected ':'");
             p->in.at++;
         }
@@ -226,7 +237,10 @@ static wisp_status parse_children(parser *p, base_json *node, int depth)
         tail = &child->next;
         node->count++;
         int c = peek(p);
-        if (c == close) return p->in.at++, WISP_OK;
+        if (c == close) {
+            p->in.at++;
+            return object && node->count > 1 ? check_names(p, node) : WISP_OK;
+        }
         if (c != ',') return bad(p, object ? "expected ',' or '}'" : "expected ',' or ']'");
         p->in.at++;
     }
@@ -261,8 +275,15 @@ static wisp_status parse_value(parser *p, base_json *node, int depth)
 wisp_status base_json_parse(base_json_doc **doc, const base_json **root, const void *text, size_t size,
                             wisp_report *report)
 {
+    return base_json_parse_large(doc, root, text, size, NODES_MAX, report);
+}
+
+wisp_status base_json_parse_large(base_json_doc **doc, const base_json **root, const void *text, size_t size,
+                                  size_t nodes_max, wisp_report *report)
+{
     parser p = {.in = base_reader_of(text, size), .report = report};
     if (!(p.doc = base_calloc(1, sizeof *p.doc))) return no_memory(&p);
+    p.doc->nodes_max = nodes_max;
     wisp_status status = parse_value(&p, &p.doc->root, 0);
     if (status == WISP_OK && peek(&p) >= 0) status = bad(&p, "text after the value");
     if (status != WISP_OK) {

@@ -27,6 +27,9 @@ typedef struct base_json_doc base_json_doc;
 /* Depth at most 64, nodes at most 1,000,000. *doc is set only on success; base_json_free(doc). */
 wisp_status base_json_parse(base_json_doc **doc, const base_json **root, const void *text, size_t size,
                             wisp_report *report) WISP_MUST_USE;
+/* The same with another bound of nodes: for files whose tables are large (a tokenizer.json). */
+wisp_status base_json_parse_large(base_json_doc **doc, const base_json **root, const void *text, size_t size,
+                                  size_t nodes_max, wisp_report *report) WISP_MUST_USE;
 void base_json_free(base_json_doc *doc);
 
 /* Lookups return NULL (or the fallback) when the node is NULL or of another kind, so that they nest. */

@@ -148,7 +148,7 @@ static base_span map_text(guest_tokenizer *t, base_span text, bool space)
     base_buffer *b = &t->marked;
     uint32_t flags = t->vocab->flags;
     bool trim = flags & VOCAB_TRIM_SPACES, in_word = false, any = false;
-    if (flags & VOCAB_SPACE_UNLESS && begins_with_space(text)) space = false;
+    if (!trim && flags & VOCAB_SPACE_UNLESS && begins_with_space(text)) space = false;
     b->size = 0;
     for (size_t at = 0, n; at < text.size; at += n) {
         base_span part = guest_map_prefix(t->vocab, (base_span){text.data + at, text.size - at}, &n);
@@ -186,6 +186,18 @@ static bool put_words(guest_tokenizer *t, base_span text)
     return start == text.size || put_word(t, (base_span){text.data + start, text.size - start});
 }
 
+static bool put_bytes_text(guest_tokenizer *t, base_span text, bool space)
+{
+    if (space && !begins_with_space(text)) {
+        t->marked.size = 0;
+        base_put_u8(&t->marked, ' ');
+        base_put(&t->marked, text.data, text.size);
+        if (t->marked.failed) return false;
+        text = (base_span){t->marked.data, t->marked.size};
+    }
+    return guest_split_run(t->split, text, put_split, t);
+}
+
 static bool put_text(guest_tokenizer *t, base_span text, bool at_start)
 {
     const base_vocab *v = t->vocab;
@@ -200,7 +212,7 @@ static bool put_text(guest_tokenizer *t, base_span text, bool at_start)
     if (text.size > INT32_MAX / 4 || !text.size) return !text.size;
     if (v->kind == VOCAB_WORDS) return put_words(t, text);
     if (v->kind == VOCAB_GREEDY) return token_greedy_text(t, text);
-    if (v->kind == VOCAB_BPE && !(v->flags & VOCAB_RAW)) return guest_split_run(t->split, text, put_split, t);
+    if (v->kind == VOCAB_BPE && !(v->flags & VOCAB_RAW)) return put_bytes_text(t, text, space);
     text = v->kind == VOCAB_UNIGRAM ? map_text(t, text, space) : mark_spaces(t, text, space);
     if (t->marked.failed || text.size > INT32_MAX) return false;
     return v->kind == VOCAB_BPE ? guest_split_run(t->split, text, put_marked, t) : put_marked(t, text);
