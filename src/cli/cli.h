@@ -205,7 +205,8 @@ wisp_status cli_open(wisp_capsule **capsule, const char *path, bool vocabulary_o
 wisp_status cli_start(wisp_session **session, wisp_capsule *capsule, uint32_t chunk, wisp_report *report) WISP_MUST_USE;
 /* Reads a whole file, or standard input for "-"; terminated; free() it. NULL after an error. */
 char *cli_read_all(const char *path, size_t *size, wisp_report *report);
-/* The answer to one request: a result event's JSON, or the text of a failure in the report. free() *json. */
+/* The answer to one request: a result event's JSON, or the text of a failure in the report. free() *json. A NULL request:
+ * the next part of the answer to the last one. */
 wisp_status cli_ask(wisp_session *session, const char *request, char **json, size_t *size,
                     wisp_report *report) WISP_MUST_USE;
 /* Appends to a growing string: *text is NULL at first, free() it. Aborts the process when out of memory. */

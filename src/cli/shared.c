@@ -104,7 +104,7 @@ char *cli_read_all(const char *path, size_t *size, wisp_report *report)
 
 wisp_status cli_ask(wisp_session *session, const char *request, char **json, size_t *size, wisp_report *report)
 {
-    wisp_status status = wisp_submit_json(session, request, strlen(request), NULL, report);
+    wisp_status status = request ? wisp_submit_json(session, request, strlen(request), NULL, report) : WISP_OK;
     while (status == WISP_OK) {
         wisp_event event;
         status = wisp_poll(session, &event, report);

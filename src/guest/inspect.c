@@ -1,4 +1,6 @@
 /* Requests that look inside: tokens, logits, speed. */
+#include <string.h>
+
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "guest/engine_state.h"
@@ -9,18 +11,47 @@ typedef struct guest_digest {
     guest_candidate top[]; /* as many as were asked for */
 } guest_digest;
 
+enum { TOKENS_A_PART = 1 << 16 /* of an answer to tokenize: an event stays small, whatever the text is */ };
+
+/* A piece is a string, or the numbers of its bytes where these are no text by themselves. */
+static void put_piece(guest_engine *e, base_buffer *b, uint32_t token)
+{
+    base_buffer piece = {0};
+    guest_token_piece(&e->vocab, token, &piece);
+    b->failed |= piece.failed;
+    if (base_utf8_valid(piece.data, piece.size) && !(piece.size && memchr(piece.data, 0, piece.size))) {
+        base_json_put_string(b, (const char *)piece.data, piece.size);
+    } else {
+        for (size_t i = 0; i < piece.size; i++)
+            base_putf(b, i ? ",%u" : "[%u", piece.data[i]);
+        base_put_u8(b, ']');
+    }
+    base_buffer_fini(&piece);
+}
+
+/* One part of the answer a step; all but the last say that more follows. */
 wisp_status guest_tokenize_unit(guest_engine *e, guest_request *r, wisp_report *report)
 {
     guest_event *event;
+    size_t left = r->tokens.count - r->fed, n = left < TOKENS_A_PART ? left : TOKENS_A_PART;
     (void)report;
     base_buffer *b = guest_event_begin(e, &event);
     base_put_u8(b, '{');
     guest_put_id(b, r);
     base_put_text(b, ",\"object\":\"tokenize\",");
-    guest_put_ids(b, "tokens", &r->tokens, 0);
+    guest_tokens part = {.ids = r->tokens.ids, .count = r->fed + n};
+    guest_put_ids(b, "tokens", &part, r->fed);
+    if (r->pieces) base_put_text(b, ",\"pieces\":[");
+    for (size_t i = 0; r->pieces && i < n; i++) {
+        if (i) base_put_u8(b, ',');
+        put_piece(e, b, r->tokens.ids[r->fed + i]);
+    }
+    if (r->pieces) base_put_u8(b, ']');
+    if (n < left) base_put_text(b, ",\"more\":true");
     base_put_u8(b, '}');
     guest_event_end(e, event);
-    r->done = true;
+    r->fed += (uint32_t)n;
+    r->done = n == left;
     return WISP_OK;
 }
 

@@ -239,6 +239,7 @@ wisp_status guest_request_read(guest_request *q, const base_json *root, const gu
     case GUEST_TOKENIZE:
         BASE_TRY(read_bool(&r, "special", &q->special));
         BASE_TRY(read_bool(&r, "add_special", &q->add_special));
+        BASE_TRY(read_bool(&r, "pieces", &q->pieces));
         return read_text(&r, "text", q);
     case GUEST_DETOKENIZE:
         if (!member(&r, "tokens") || member(&r, "tokens")->kind != JSON_ARRAY)

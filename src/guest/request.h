@@ -36,7 +36,7 @@ typedef struct guest_request {
     guest_sampling sampling;
     bool random_seed;
     uint32_t max_tokens;
-    bool stream, ignore_eos, special, add_special;
+    bool stream, ignore_eos, special, add_special, pieces;
     base_buffer stops[GUEST_STOPS_MAX];
     uint32_t stop_count;
     uint32_t top, greedy, chunk, prefill, generate, from;
