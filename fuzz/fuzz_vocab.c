@@ -1,5 +1,5 @@
-/* Reaches base_vocab_open, base_vocab_find(_merge), guest_tokenize (both kinds, specials), guest_detokenize.
- * Input: u8 flags, u8 n, n bytes of text, then a vocabulary block. */
+/* Reaches base_vocab_open, base_vocab_find(_merge), guest_tokenize (all kinds, specials), guest_detokenize,
+ * guest_token_piece. Input: u8 flags, u8 n, n bytes of text, then a vocabulary block. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,11 +11,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_tokens(const base_vocab *v, const guest_tokens *tokens)
 {
     guest_detokenizer d = {.vocab = v, .at_start = true};
-    base_buffer text = {0};
+    base_buffer text = {0}, piece = {0};
     for (size_t i = 0; i < tokens->count; i++) {
         BASE_ASSERT(tokens->ids[i] < v->piece_count);
         guest_detokenize(&d, tokens->ids[i], &text);
+        guest_token_piece(v, tokens->ids[i], &piece);
     }
+    base_buffer_fini(&piece);
     guest_detokenize_end(&d, &text);
     BASE_ASSERT(base_utf8_valid(text.data, text.size));
     base_buffer_fini(&text);

@@ -23,7 +23,7 @@ libsodium-dev: signatures
 minisign: another implementation of detached signatures, for the tests
 qemu-user: kernel tests on older CPU models
 python3-numpy: expands the random test models
-unicode-data: general categories for the pre-tokenizers
+unicode-data: Unicode tables of the tokenizers
 nodejs: runs the same capsule in another engine
 '
 list=$(printf '%s' "$packages" | sed '/^$/d')

@@ -124,7 +124,7 @@ enum {
 };
 #define VOCAB_ABSENT UINT32_MAX
 #define VOCAB_SLOT_BITS 0x3ffffffu /* of a token slot: the index + 1 */
-#define VOCAB_ID_BITS 0xffffffu /* of an entry of specials; the bits above are VOCAB_STRIP_* << 24 */
+#define VOCAB_ID_BITS 0xffffffu    /* of an entry of specials; the bits above are VOCAB_STRIP_* << 24 */
 
 /* A merge of two pieces; its rank is its index. */
 typedef struct base_vocab_merge {

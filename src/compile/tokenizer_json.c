@@ -18,7 +18,7 @@ typedef struct reader {
     uint8_t *strip;
     base_buffer arena;     /* texts that are not in the file as they are needed */
     base_buffer rule, map; /* the pre-tokenizer's expressions; the precompiled normalizer */
-    bool marks, words; /* spaces become U+2581; text is cut at spaces */
+    bool marks, words;     /* spaces become U+2581; text is cut at spaces */
     wisp_report *report;
 } reader;
 
@@ -60,7 +60,8 @@ static base_span text_of(const base_json *node)
 static wisp_status id_of(reader *r, const base_json *node, uint32_t *id)
 {
     uint64_t value;
-    if (!base_json_uint(node, &value) || value >= VOCAB_TOKENS_MAX) return bad(r, "a token's id is not a number in range");
+    if (!base_json_uint(node, &value) || value >= VOCAB_TOKENS_MAX)
+        return bad(r, "a token's id is not a number in range");
     *id = (uint32_t)value;
     return WISP_OK;
 }
@@ -132,7 +133,8 @@ static wisp_status read_added(reader *r, const base_json *added)
         BASE_TRY(id_of(r, base_json_get(a, "id"), &id));
         r->tokens[id] = text_of(content);
         r->types[id] = flag(a, "special", false) ? VOCAB_CONTROL : VOCAB_USER_DEFINED;
-        r->strip[id] = (flag(a, "lstrip", false) ? VOCAB_STRIP_LEFT : 0) | (flag(a, "rstrip", false) ? VOCAB_STRIP_RIGHT : 0);
+        r->strip[id] =
+            (flag(a, "lstrip", false) ? VOCAB_STRIP_LEFT : 0) | (flag(a, "rstrip", false) ? VOCAB_STRIP_RIGHT : 0);
     }
     return WISP_OK;
 }
@@ -140,7 +142,8 @@ static wisp_status read_added(reader *r, const base_json *added)
 static int64_t find_token(const reader *r, const base_json *text)
 {
     for (uint32_t i = 0; text && text->kind == JSON_STRING && i < r->source.count; i++)
-        if (r->tokens[i].size == text->size && r->tokens[i].data && memcmp(r->tokens[i].data, text->text, text->size) == 0)
+        if (r->tokens[i].size == text->size && r->tokens[i].data &&
+            memcmp(r->tokens[i].data, text->text, text->size) == 0)
             return i;
     return -1;
 }
@@ -254,8 +257,9 @@ static wisp_status read_replace(reader *r, const base_json *node)
 static uint32_t bert_steps(const base_json *node)
 {
     bool lower = flag(node, "lowercase", true);
-    return (flag(node, "clean_text", true) ? VOCAB_CLEAN : 0) | (flag(node, "handle_chinese_chars", true) ? VOCAB_CJK : 0) |
-           (lower ? VOCAB_LOWERCASE : 0) | (flag(node, "strip_accents", lower) ? VOCAB_DECOMPOSE | VOCAB_STRIP_ACCENTS : 0);
+    return (flag(node, "clean_text", true) ? VOCAB_CLEAN : 0) |
+           (flag(node, "handle_chinese_chars", true) ? VOCAB_CJK : 0) | (lower ? VOCAB_LOWERCASE : 0) |
+           (flag(node, "strip_accents", lower) ? VOCAB_DECOMPOSE | VOCAB_STRIP_ACCENTS : 0);
 }
 
 static wisp_status read_normalizer(reader *r, const base_json *node)
@@ -302,7 +306,8 @@ static wisp_status read_metaspace(reader *r, const base_json *node)
 {
     const char *scheme = base_json_str(base_json_get(node, "prepend_scheme"));
     bool add = scheme ? strcmp(scheme, "never") != 0 : flag(node, "add_prefix_space", true);
-    if (!is(base_json_get(node, "replacement"), MARK)) return unsupported(r, "pre-tokenizer", "Metaspace with such a mark");
+    if (!is(base_json_get(node, "replacement"), MARK))
+        return unsupported(r, "pre-tokenizer", "Metaspace with such a mark");
     r->marks = true;
     r->source.add_space_prefix = add;
     r->source.more_flags |= VOCAB_SPACE_UNLESS;
@@ -413,7 +418,8 @@ static wisp_status read_model(reader *r)
         s->kind = VOCAB_WORDS;
     else
         return unsupported(r, "model", base_json_str(type));
-    if (vocab->kind != (s->kind == VOCAB_UNIGRAM ? JSON_ARRAY : JSON_OBJECT)) return bad(r, "model.vocab has another form");
+    if (vocab->kind != (s->kind == VOCAB_UNIGRAM ? JSON_ARRAY : JSON_OBJECT))
+        return bad(r, "model.vocab has another form");
     const base_json *suffix = base_json_get(r->model, "end_of_word_suffix");
     const base_json *prefix = base_json_get(r->model, "continuing_subword_prefix");
     if (s->kind == VOCAB_BPE && ((suffix && suffix->size) || (prefix && prefix->size)))

@@ -88,13 +88,22 @@ static const uint8_t *match_items(guest_split *s, const split_item *items, unsig
     return NULL;
 }
 
-static const uint8_t *match_pass(guest_split *s, const split_pass *pass, const uint8_t *p, const uint8_t *end)
+/* Where an alternative that begins with a class* fails, it fails also from all places up to the end of that class's
+ * run: *hopeless. So a long run that is matched in small parts is not looked through for each of them. */
+static const uint8_t *match_pass(guest_split *s, const split_pass *pass, const uint8_t *p, const uint8_t *end,
+                                 const uint8_t **hopeless)
 {
     uint32_t may = pass->begin[*p < 0x80 ? *p : 128];
     for (; may; may &= may - 1) {
         unsigned a = pass->first + (unsigned)__builtin_ctz(may);
-        const uint8_t *q = match_items(s, s->items + s->alternative[a].first, s->alternative[a].count, p, end);
+        const split_item *items = s->items + s->alternative[a].first;
+        if (a == pass->star && p < *hopeless) continue;
+        const uint8_t *q = match_items(s, items, s->alternative[a].count, p, end);
         if (q && q > p) return q;
+        if (a != pass->star) continue;
+        *hopeless = p;
+        for (size_t n; (n = in_class(s, items, *hopeless, end)); s->work++)
+            *hopeless += n;
     }
     return NULL;
 }
@@ -157,14 +166,14 @@ static bool run_pass(const run *r, unsigned number, const uint8_t *p, const uint
     const split_pass *pass = &r->split->pass[number];
     if (pass->what == SPLIT_TRAILING) return run_trailing(r, number, p, end);
     if (pass->what == SPLIT_THREES) return run_threes(r, number, p, end);
-    const uint8_t *gap = p;
+    const uint8_t *gap = p, *hopeless = p;
     while (p < end) {
         uint32_t c;
         if (*p < 0x80 && !pass->begin[*p]) {
             p++;
             continue;
         }
-        const uint8_t *q = match_pass(r->split, pass, p, end);
+        const uint8_t *q = match_pass(r->split, pass, p, end, &hopeless);
         if (!q) {
             p += decode(p, end, &c);
             continue;

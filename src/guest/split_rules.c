@@ -231,6 +231,7 @@ static void read_rule(guest_split *s, const char *at)
 {
     split_pass *pass = &s->pass[s->pass_count++];
     pass->first = s->alternative_count;
+    pass->star = SPLIT_NONE;
     pass->what = strcmp(at, "\\s+$") == 0 ? SPLIT_TRAILING : strcmp(at, "\\3") == 0 ? SPLIT_THREES : SPLIT_MATCH;
     if (pass->what != SPLIT_MATCH) return;
     do {
@@ -240,6 +241,8 @@ static void read_rule(guest_split *s, const char *at)
         while (*at && *at != '|')
             read_item(s, &at);
         s->alternative[a].count = (uint8_t)(s->item_count - s->alternative[a].first);
+        const split_item *head = &s->items[s->alternative[a].first];
+        if (head->least == 0 && head->most == SPLIT_MANY) pass->star = a;
         note_begin(pass, s->items + s->alternative[a].first, s->alternative[a].count, 1u << pass->count++);
     } while (skip(&at, "|"));
 }

@@ -4,7 +4,14 @@
 #include "guest/split.h"
 #include "guest/unicode.h"
 
-enum { SPLIT_PASSES = 6, SPLIT_ALTERNATIVES = 32, SPLIT_ITEMS = 64, SPLIT_RANGES = 160, SPLIT_MANY = UINT16_MAX };
+enum {
+    SPLIT_PASSES = 6,
+    SPLIT_ALTERNATIVES = 32,
+    SPLIT_ITEMS = 64,
+    SPLIT_RANGES = 160,
+    SPLIT_MANY = UINT16_MAX,
+    SPLIT_NONE = UINT8_MAX
+};
 enum { SPLIT_NEGATED = 1, SPLIT_NOT_BEFORE = 2, SPLIT_SHORT_FORMS = 4, SPLIT_ANY_CASE = 8, SPLIT_PHRASE = 16 };
 /* What a pass does: match alternatives, cut off the white space at the end, or cut numbers in threes. */
 enum { SPLIT_MATCH, SPLIT_TRAILING, SPLIT_THREES };
@@ -25,6 +32,7 @@ typedef struct split_item {
 typedef struct split_pass {
     uint8_t first, count; /* alternatives */
     uint8_t what;
+    uint8_t star;        /* the alternative that begins with a class*, SPLIT_NONE: none does */
     uint32_t begin[129]; /* by the first byte (128: not ASCII): which alternatives may match, as bits from `first` */
 } split_pass;
 
