@@ -28,7 +28,7 @@ static void print_piece(const wisp_json_value *piece)
 {
     const char *text = wisp_json_text(piece);
     char *quoted = NULL;
-    if (text) {
+    if (text && !wisp_json_first(piece)) {
         cli_append_quoted(&quoted, text, strlen(text));
         fputs(quoted, stdout);
         free(quoted);
