@@ -33,7 +33,7 @@ static inline float random_float(void)
 
 /* ---- one device with a buffer for each purpose ---- */
 enum { W, Y, X, B, C, IDS, POS, SEQ, TABLE, FREQ, KC, VC, BUFFERS };
-enum { LAST_OP = WISP_OP_MATMUL_HEADS };
+enum { LAST_OP = WISP_OP_WKV7 };
 enum { SIZE = 1 << 16, N = 3 };
 
 typedef struct fixture {
@@ -162,6 +162,38 @@ static inline wisp_cmd good(const fixture *f, uint32_t op)
         break;
     case WISP_OP_POOL_MEAN:
         c.view[0] = view(f, Y, WISP_F32, 2, 32), c.view[2] = seq;
+        break;
+    case WISP_OP_CONV:
+        c = (wisp_cmd){.op = op, .view = {y, x, view(f, B, WISP_F32, 4, 32), view(f, C, WISP_F32, 1, 32)}};
+        c.view[4] = view(f, KC, WISP_F32, 2, 3 * 32), c.view[5] = pos, c.view[6] = seq;
+        break;
+    case WISP_OP_TOKEN_SHIFT:
+        c = (wisp_cmd){.op = op, .view = {y, x, view(f, KC, WISP_F32, 2, 32), pos, seq}};
+        break;
+    case WISP_OP_SSM_SCAN:
+        c = (wisp_cmd){.op = op, .view = {y, x, b, view(f, C, WISP_F32, 32, 5), view(f, B, WISP_F32, N, 5)}};
+        c.view[5] = view(f, X, WISP_F32, N, 5), c.view[6] = view(f, KC, WISP_F32, 2, 32 * 5), c.view[7] = pos;
+        c.view[8] = seq;
+        break;
+    case WISP_OP_SSD_SCAN:
+        c = (wisp_cmd){.op = op, .param = {{.u = 4}, {.u = 2}}, .view = {y, x, view(f, B, WISP_F32, N, 4)}};
+        c.view[3] = view(f, C, WISP_F32, 1, 4), c.view[4] = view(f, B, WISP_F32, N, 2 * 5);
+        c.view[5] = view(f, X, WISP_F32, N, 2 * 5), c.view[6] = view(f, KC, WISP_F32, 2, 32 * 5), c.view[7] = pos;
+        c.view[8] = seq;
+        break;
+    case WISP_OP_DELTA_RULE:
+        c = (wisp_cmd){.op = op, .param = {{.u = 4}, {.u = 2}, {.f = 0.5f}, {.u = 1}}, .view = {y}};
+        c.view[1] = view(f, X, WISP_F32, N, 2 * 5), c.view[2] = view(f, B, WISP_F32, N, 2 * 5), c.view[3] = x;
+        c.view[4] = view(f, C, WISP_F32, N, 4), c.view[5] = view(f, B, WISP_F32, N, 4);
+        c.view[6] = view(f, KC, WISP_F32, 2, 32 * 5), c.view[7] = pos, c.view[8] = seq;
+        break;
+    case WISP_OP_WKV6:
+        c = (wisp_cmd){.op = op, .param = {{.u = 4}}, .view = {y, x, b, x, b, view(f, C, WISP_F32, 1, 32)}};
+        c.view[6] = view(f, KC, WISP_F32, 2, 32 * 8), c.view[7] = pos, c.view[8] = seq;
+        break;
+    case WISP_OP_WKV7:
+        c = (wisp_cmd){.op = op, .param = {{.u = 4}}, .view = {y, x, b, x, b, x, b}};
+        c.view[7] = view(f, KC, WISP_F32, 2, 32 * 8), c.view[8] = pos, c.view[9] = seq;
         break;
     case WISP_OP_TOPK:
         c.view[0] = view(f, Y, WISP_I32, N, 4), c.view[2].rows = 1;

@@ -1,5 +1,5 @@
-/* Mixtures of experts: MATMUL_ID and MATMUL_HEADS give the very bits that MATMUL gives row by row, for every type, thread
- * count and number of rows; TOPK, PICK, COMBINE against plain code. */
+/* Mixtures of experts: MATMUL_ID and MATMUL_HEADS give the very bits that MATMUL gives row by row, for every type,
+ * thread count and number of rows; TOPK, PICK, COMBINE against plain code. */
 #include "device_fixture.h"
 #include "os/os.h"
 #include "os/pool.h"

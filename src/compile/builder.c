@@ -401,6 +401,21 @@ wisp_view compile_weight_stack(compile_builder *b, uint32_t count, uint32_t rows
     return use_matrix(b, w, rows % TENSOR_ROW_GROUP ? COMPILE_ROWS : COMPILE_MATMUL, count * rows, cols);
 }
 
+wisp_view compile_weight_flat(compile_builder *b, uint32_t count, const char *format, uint32_t block)
+{
+    char name[NAME_MAX_BYTES];
+    if (b->status) return (wisp_view){0};
+    format_name(name, format, block);
+    compile_weight *w = find_weight(b, name);
+    if (w && w->source->elements == count) return use_vector(b, w, 1, count);
+    if (w)
+        compile_fail(b, WISP_E_INPUT, "tensor '%s': %" PRIu64 " elements found, %" PRIu32 " expected", name,
+                     w->source->elements, count);
+    else
+        compile_fail(b, WISP_E_INPUT, "tensor '%s' is missing; %" PRIu32 " elements expected", name, count);
+    return (wisp_view){0};
+}
+
 const float *compile_weight_values(compile_builder *b, uint64_t count, const char *format, uint32_t block)
 {
     char name[NAME_MAX_BYTES];

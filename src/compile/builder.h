@@ -91,6 +91,8 @@ wisp_view compile_weight_slice(compile_builder *b, uint32_t first, uint32_t rows
  * multiple of 16. */
 wisp_view compile_weight_stack(compile_builder *b, uint32_t count, uint32_t rows, uint32_t cols, const char *format,
                                uint32_t block);
+/* All `count` elements of a tensor of any shape, as f32[1, count]. */
+wisp_view compile_weight_flat(compile_builder *b, uint32_t count, const char *format, uint32_t block);
 /* A tensor's values as floats, for what is folded into the program: NULL if it is absent, or of another size (a
  * failure) or not of floats (a failure). Lives as long as the builder. */
 const float *compile_weight_values(compile_builder *b, uint64_t count, const char *format, uint32_t block);

@@ -94,11 +94,37 @@ static wisp_status check_topk(const tensor_check *p)
 {
     const uint64_t k = tensor_check_size(p, 'k'), e = tensor_check_size(p, 'e');
     const uint32_t groups = p->cmd->param[0].u, kept = p->cmd->param[1].u;
-    if (e > INT32_MAX || k > e) return CHECK_FAIL(p, "the largest %llu of %llu", (unsigned long long)k, (unsigned long long)e);
+    if (e > INT32_MAX || k > e)
+        return CHECK_FAIL(p, "the largest %llu of %llu", (unsigned long long)k, (unsigned long long)e);
     if (groups <= 1) return groups == kept ? WISP_OK : CHECK_FAIL(p, "%u of %u groups", kept, groups);
     if (e % groups != 0 || e / groups < 2 || groups > 64 || kept == 0 || kept > groups || k > e / groups * kept)
         return CHECK_FAIL(p, "%u of %u groups of %llu", kept, groups, (unsigned long long)e);
     return WISP_OK;
+}
+
+/* A state row has room for what the op keeps, and no more. */
+static wisp_status check_state(const tensor_check *p, char letter, uint64_t rows, uint64_t cols)
+{
+    if (rows * cols == tensor_check_size(p, letter)) return WISP_OK; /* both below 2^32 */
+    return CHECK_FAIL(p, "operand h: %llu columns, not %llu", (unsigned long long)tensor_check_size(p, letter),
+                      (unsigned long long)(rows * cols));
+}
+
+/* Divides what the operand strings multiply. */
+static wisp_status check_ssd(const tensor_check *p)
+{
+    const uint32_t heads = p->cmd->param[0].u, groups = p->cmd->param[1].u;
+    if (heads % groups != 0) return CHECK_FAIL(p, "%u heads in %u groups", heads, groups);
+    return check_state(p, 'z', p->cmd->view[0].cols, tensor_check_size(p, 'c'));
+}
+
+static wisp_status check_delta(const tensor_check *p)
+{
+    const uint32_t heads = p->cmd->param[0].u, keys = p->cmd->param[1].u;
+    const uint64_t w = tensor_check_size(p, 'w'), d = tensor_check_size(p, 'd');
+    if (heads % keys != 0 || p->cmd->param[3].u > 1) return CHECK_FAIL(p, "%u heads over %u key heads", heads, keys);
+    if (w != heads && w != heads * d) return CHECK_FAIL(p, "operand g: %llu columns", (unsigned long long)w);
+    return check_state(p, 'z', p->cmd->view[0].cols, d);
 }
 
 wisp_status tensor_check_op(const tensor_check *p)
@@ -112,6 +138,15 @@ wisp_status tensor_check_op(const tensor_check *p)
         return check_attention(p);
     case WISP_OP_ARGMAX:
         return check_argmax(p);
+    case WISP_OP_CONV:
+        return check_state(p, 'c', tensor_check_size(p, 'k') - 1, tensor_check_size(p, 'd'));
+    case WISP_OP_SSD_SCAN:
+        return check_ssd(p);
+    case WISP_OP_DELTA_RULE:
+        return check_delta(p);
+    case WISP_OP_WKV6:
+    case WISP_OP_WKV7:
+        return check_state(p, 'z', p->cmd->view[0].cols, tensor_check_size(p, 'd'));
     case WISP_OP_TOPK:
         return check_topk(p);
     case WISP_OP_MATMUL_ID:

@@ -150,6 +150,7 @@ void tensor_run_task(const tensor_device *d, const tensor_task *t, unsigned inde
     default:
         break;
     }
+    if (tensor_run_recurrent(d, t, index)) return;
     if (d->kernels.row[t->op]) {
         run_rows(d, t, index, d->kernels.row[t->op]);
         return;

@@ -190,13 +190,14 @@ const char *tensor_matmul_name(tensor_matmul_kind kind);
 uint64_t tensor_panels_bytes(tensor_panel_kind kind, uint64_t tokens, uint64_t k);
 /* Bytes from one full panel to the next. */
 uint64_t tensor_panel_stride(tensor_panel_kind kind, uint64_t k);
-/* `count` (at most 16) rows of weights from `row` on, as its kernel wants them: in place, or made at `made`, where there
- * are tensor_made_bytes. Packed types: row begins a group. */
+/* `count` (at most 16) rows of weights from `row` on, as its kernel wants them: in place, or made at `made`, where
+ * there are tensor_made_bytes. Packed types: row begins a group. */
 const void *tensor_weight_rows(const tensor_ref *w, uint64_t row, uint32_t count, uint8_t *made);
 uint64_t tensor_made_bytes(const tensor_ref *w);
 /* Row groups of one MATMUL task, and how a thread takes them: its own, then others'. */
 uint64_t tensor_matmul_groups(const tensor_task *task);
-typedef void tensor_groups_fn(const tensor_device *device, const tensor_task *task, unsigned index, tensor_range groups);
+typedef void tensor_groups_fn(const tensor_device *device, const tensor_task *task, unsigned index,
+                              tensor_range groups);
 void tensor_run_groups(const tensor_device *device, const tensor_task *task, unsigned index, tensor_groups_fn *run);
 /* run_matmul_stack.c: MATMUL_ID and MATMUL_HEADS, many matrices in one operand */
 void tensor_run_stack(const tensor_device *device, const tensor_task *task, unsigned index);
@@ -207,6 +208,9 @@ uint64_t tensor_stack_scratch(const tensor_task *task);
 void tensor_run_topk(const tensor_task *task, uint64_t row);
 void tensor_run_pick(const tensor_task *task, uint64_t row);
 void tensor_run_combine(const tensor_task *task, uint64_t row);
+
+/* run_recurrent.c: false if the op is none of its own */
+bool tensor_run_recurrent(const tensor_device *device, const tensor_task *task, unsigned index);
 
 /* Scratch bytes of one thread. */
 uint64_t tensor_matmul_scratch(const tensor_ref *w);

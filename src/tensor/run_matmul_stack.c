@@ -1,8 +1,9 @@
-/* MATMUL_ID and MATMUL_HEADS: matrices of m rows one after the other in one operand, each for rows of its own: those that
- * a router sent to it, or all of them, columns of its head. Row for row the arithmetic is MATMUL's.
+/* MATMUL_ID and MATMUL_HEADS: matrices of m rows one after the other in one operand, each for rows of its own: those
+ * that a router sent to it, or all of them, columns of its head. Row for row the arithmetic is MATMUL's.
  *
- * Each thread sorts the router's choice for itself, twice: it is short. Rows of one matrix are gathered into panels of up
- * to 8, so that its weights are read once for all of them. An index that is no matrix's number gives a row of zeros. */
+ * Each thread sorts the router's choice for itself, twice: it is short. Rows of one matrix are gathered into panels of
+ * up to 8, so that its weights are read once for all of them. An index that is no matrix's number gives a row of zeros.
+ */
 #include <string.h>
 
 #include "tensor/device_state.h"
@@ -13,13 +14,13 @@ enum { ROWS = TENSOR_ROW_GROUP, TOKENS = TENSOR_PANEL_TOKENS };
 typedef struct stack {
     const tensor_device *d;
     const tensor_task *t;
-    uint32_t matrices, rows;   /* in w, and rows of each (m) */
-    uint32_t slots;            /* rows of y there are to make (n * u), or n */
-    uint32_t *start, *order;   /* MATMUL_ID: order[start[e] .. start[e + 1]) are the slots of matrix e */
-    uint32_t *active;          /* matrices that have slots, ascending */
-    uint64_t *panels;          /* where the panels of active matrix i begin */
+    uint32_t matrices, rows; /* in w, and rows of each (m) */
+    uint32_t slots;          /* rows of y there are to make (n * u), or n */
+    uint32_t *start, *order; /* MATMUL_ID: order[start[e] .. start[e + 1]) are the slots of matrix e */
+    uint32_t *active;        /* matrices that have slots, ascending */
+    uint64_t *panels;        /* where the panels of active matrix i begin */
     uint32_t active_count;
-    float *y, *gathered;       /* [TOKENS][ROWS]; [TOKENS][k] */
+    float *y, *gathered; /* [TOKENS][ROWS]; [TOKENS][k] */
     uint8_t *made;
 } stack;
 
@@ -94,7 +95,8 @@ static uint32_t slots_of(const stack *s, uint32_t matrix)
 static stack open_stack(const tensor_device *d, const tensor_task *t, unsigned index)
 {
     uint8_t *at = tensor_scratch_of(d, index) + d->private_area;
-    stack s = {.d = d, .t = t, .rows = row_count(t), .matrices = t->ref[2].rows / row_count(t), .slots = t->ref[0].rows};
+    stack s = {
+        .d = d, .t = t, .rows = row_count(t), .matrices = t->ref[2].rows / row_count(t), .slots = t->ref[0].rows};
     s.y = (float *)(void *)at;
     at += TOKENS * ROWS * 4;
     s.gathered = (float *)(void *)at;

@@ -33,12 +33,14 @@ block_shape block_read_shape(compile_builder *b)
     s.ff_width = compile_uint_at(b, "feed_forward_length", 0, 0, 0, BLOCK_WIDTH_MAX);
     s.heads = compile_uint_at(b, "attention.head_count", 0, 0, 0, BLOCK_HEADS_MAX);
     s.kv_heads = compile_uint_at(b, "attention.head_count_kv", 0, s.heads, 0, BLOCK_HEADS_MAX);
+    for (uint32_t i = 1; s.kv_heads == 0 && i < s.layers && !b->status; i++) /* the first layer that attends */
+        s.kv_heads = compile_uint_at(b, "attention.head_count_kv", i, s.heads, 0, BLOCK_HEADS_MAX);
     s.epsilon = read_epsilon(b);
     b->context_length = compile_uint(b, "context_length", 1, 1 << 30);
     b->embedding_length = s.width;
     b->block_count = s.layers;
     b->kv_heads = s.kv_heads;
-    if (b->status || s.heads == 0 || s.kv_heads == 0) return s; /* without attention, in layer 0 at least */
+    if (b->status || s.heads == 0 || s.kv_heads == 0) return s; /* without attention */
     if (!compile_has(b, "attention.key_length") && s.width % s.heads)
         compile_fail(b, WISP_E_INPUT, "key '%s.attention.head_count': %u heads do not divide %u", b->architecture,
                      (unsigned)s.heads, (unsigned)s.width);

@@ -56,9 +56,9 @@ static void route(blocks *k, wisp_view x, const block_moe *m, uint32_t block, wi
     if (m->gating == BLOCK_GATE_SOFTMAX) unary(k, WISP_OP_SOFTMAX, logits);
     if (m->gating == BLOCK_GATE_SIGMOID) block_act(k, logits, WISP_ACT_SIGMOID);
     wisp_view bias = compile_weight_optional(k->b, COMPILE_VECTOR, 1, m->experts, "blk.%u.exp_probs_b.bias", block);
-    compile_emit(k->b, (wisp_cmd){.op = WISP_OP_TOPK,
-                                  .param = {{.u = m->groups}, {.u = m->kept}},
-                                  .view = {*chosen, logits, bias}});
+    compile_emit(
+        k->b,
+        (wisp_cmd){.op = WISP_OP_TOPK, .param = {{.u = m->groups}, {.u = m->kept}}, .view = {*chosen, logits, bias}});
     compile_emit(k->b, (wisp_cmd){.op = WISP_OP_PICK, .view = {*weights, logits, *chosen}});
     if (m->gating == BLOCK_GATE_SOFTMAX_CHOSEN) unary(k, WISP_OP_SOFTMAX, *weights);
     if (m->normalize)

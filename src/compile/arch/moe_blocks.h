@@ -20,13 +20,14 @@ typedef struct block_moe {
     bool weight_first; /* the weight scales the expert's input (Llama 4), not its output */
 } block_moe;
 
-/* From expert_count, expert_used_count, expert_feed_forward_length (else `ff_width`), expert_gating_func (else `gating`),
- * expert_weights_norm (else `normalize`), expert_weights_scale, expert_group_count and expert_group_used_count. experts is
- * 0 for a model without any. */
+/* From expert_count, expert_used_count, expert_feed_forward_length (else `ff_width`), expert_gating_func (else
+ * `gating`), expert_weights_norm (else `normalize`), expert_weights_scale, expert_group_count and
+ * expert_group_used_count. experts is 0 for a model without any. */
 block_moe block_read_moe(compile_builder *b, uint32_t ff_width, block_gating gating, bool normalize);
 
-/* y = what the experts make of x: blk.%u.ffn_gate_inp (the router), exp_probs_b (a bias for choosing only), ffn_gate_exps
- * and ffn_up_exps (or both in ffn_gate_up_exps; up alone without a gate), ffn_down_exps; biases where there are some. */
+/* y = what the experts make of x: blk.%u.ffn_gate_inp (the router), exp_probs_b (a bias for choosing only),
+ * ffn_gate_exps and ffn_up_exps (or both in ffn_gate_up_exps; up alone without a gate), ffn_down_exps; biases where
+ * there are some. */
 void block_experts(blocks *k, wisp_view y, wisp_view x, const block_moe *m, uint32_t block);
 /* The same with the router looking at something else than the experts do. */
 void block_experts_routed_by(blocks *k, wisp_view y, wisp_view x, wisp_view router_input, const block_moe *m,

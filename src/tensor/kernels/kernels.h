@@ -93,6 +93,32 @@ typedef void tensor_accumulate_fn(const float *e, const void *v, size_t stride, 
 /* s[j] = softcap != 0 ? softcap * tanh(s[j] / softcap) : s[j], then + slope * -|distance - j| if slope is not 0. */
 typedef void tensor_adjust_fn(float *s, uint32_t count, float softcap, float slope, int32_t distance);
 
+/* ---- recurrent ops: a part of the state through the tokens of a step, in ascending order (scan.h) ---- */
+typedef enum tensor_scan_kind {
+    TENSOR_SCAN_SSM,
+    TENSOR_SCAN_DELTA,
+    TENSOR_SCAN_WKV6,
+    TENSOR_SCAN_WKV7,
+    TENSOR_SCAN_CONV,
+    TENSOR_SCAN_KINDS
+} tensor_scan_kind;
+
+typedef struct tensor_scan_args {
+    uint32_t tokens;
+    uint32_t d;    /* elements of a row of the part; WKV6 and CONV: at most 16 */
+    uint32_t rows; /* WKV6, CONV */
+    uint32_t flag; /* SSM: one decay for the row; DELTA: a decay an element */
+    float scale;
+    const int32_t *positions, *seqs; /* of each token; at position 0 the state becomes zeros first */
+    float *state;                    /* the part of sequence 0 */
+    size_t state_stride, row_stride; /* floats, from sequence to sequence and from row to row */
+    const float *in[6];              /* of token 0 */
+    size_t ld[6];                    /* floats from token to token */
+    float *y;
+    size_t ldy;
+} tensor_scan_args;
+typedef void tensor_scan_fn(const tensor_scan_args *a);
+
 /* ---- ops that make one row of one row each ----
  *
  * y: d floats, which may be x[0]; x: the operands after the output, in ops.def's order, NULL where absent; p: the
@@ -112,6 +138,7 @@ typedef struct tensor_kernels {
     tensor_adjust_fn *adjust;
 
     tensor_row_fn *row[TENSOR_ROW_OPS];
+    tensor_scan_fn *scan[TENSOR_SCAN_KINDS];
     void (*rope)(float *y, const float *x, const float *table, uint32_t heads, uint32_t d, uint32_t h, uint32_t halves);
     void (*f16_to_f32)(float *y, const uint16_t *x, size_t count);
     void (*f32_to_f16)(uint16_t *y, const float *x, size_t count);

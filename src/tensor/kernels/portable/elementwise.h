@@ -5,6 +5,7 @@
 #include "tensor/kernels/kernels.h"
 #include "tensor/kernels/portable/activations.h"
 #include "tensor/kernels/portable/norms.h"
+#include "tensor/kernels/portable/scan.h"
 #include "tensor/kernels/portable/vec.h"
 
 static void add(float *y, const float *const x[3], size_t d, const wisp_param *p)
@@ -153,6 +154,7 @@ static void elementwise_fill(tensor_kernels *k, const char *variant)
     k->row[WISP_OP_L2_NORM] = l2_norm;
     k->row[WISP_OP_SOFTMAX] = softmax_row;
     k->row[WISP_OP_NORM_SUM] = norm_sum;
+    scan_fill(k);
     k->rope = rope;
     k->f16_to_f32 = f16_to_f32;
     k->f32_to_f16 = f32_to_f16;
