@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <wisp/json.h>
+#include <wisp/sign.h>
 #include <wisp/wisp.h>
 
 #include "base/mem.h"
@@ -29,7 +30,7 @@ static int prepare(void **state)
     snprintf(model, sizeof model, "%s/models/wisp-stories.gguf", getenv("WISP_SOURCE"));
     if (!mkdtemp(folder)) return -1;
     snprintf(capsule_path, sizeof capsule_path, "%s/story.wasm", folder);
-    wisp_pack_options options = {.input = model, .output = capsule_path, .name = "story"};
+    wisp_pack_options options = {.size = sizeof options, .input = model, .output = capsule_path, .name = "story"};
     if (wisp_pack(&options, &report) != WISP_OK || wisp_open(&capsule, capsule_path, NULL, &report) != WISP_OK) {
         fprintf(stderr, "%s\n", report.text);
         return -1;
@@ -92,7 +93,7 @@ static void sessions_give_equal_texts(void **state)
 {
     (void)state;
     story first = {0}, second = {0};
-    wisp_session_options portable = {.device = WISP_DEVICE_PORTABLE, .context_length = 128};
+    wisp_session_options portable = {.size = sizeof portable, .device = WISP_DEVICE_PORTABLE, .context_length = 128};
     wisp_session *a = start(NULL), *b = start(&portable);
     submit(a, 12);
     submit(b, 12);
@@ -103,8 +104,8 @@ static void sessions_give_equal_texts(void **state)
     assert_true(strlen(first.text[1]) > 12);
     assert_int_equal(first.done[1].completion_tokens, 12);
     assert_string_equal(first.done[1].finish_reason, "length");
-    wisp_session_stats stats;
-    wisp_session_get_stats(a, &stats);
+    wisp_session_stats stats = {.size = sizeof stats};
+    assert_int_equal(wisp_session_get_stats(a, &stats, NULL), WISP_OK);
     assert_true(stats.guest_bytes > 0 && stats.device_bytes > 0);
     wisp_session_free(a);
     wisp_session_free(b);
@@ -188,7 +189,9 @@ static void interrupt_one(const wisp_session_options *options)
 static void an_interrupt_ends_a_run(void **state)
 {
     (void)state;
-    wisp_session_options options[] = {{.device = WISP_DEVICE_PORTABLE}, {.threads = 1}, {.threads = 2}};
+    wisp_session_options options[] = {{.size = sizeof *options, .device = WISP_DEVICE_PORTABLE},
+                                      {.size = sizeof *options, .threads = 1},
+                                      {.size = sizeof *options, .threads = 2}};
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)
         interrupt_one(&options[i]);
 }
@@ -198,21 +201,21 @@ static void limits_are_errors(void **state)
     (void)state;
     wisp_session *session = NULL;
     wisp_report report = {0};
-    wisp_session_options little = {.device_limit = 100000};
+    wisp_session_options little = {.size = sizeof little, .device_limit = 100000};
     wisp_status status = wisp_session_new(&session, capsule, &little, &report);
     if (status == WISP_OK) { /* buffers may come with the first request */
-        wisp_event event;
+        wisp_event event = {.size = sizeof event};
         status = wisp_submit_json(session, "{\"prompt\":\"x\"}", 14, NULL, &report);
         if (status == WISP_OK) status = wisp_poll(session, &event, &report);
         assert_true(status != WISP_OK || event.kind == WISP_EVENT_ERROR);
     }
     wisp_session_free(session);
     session = NULL;
-    wisp_session_options small = {.memory_limit = 65536};
+    wisp_session_options small = {.size = sizeof small, .memory_limit = 65536};
     assert_int_not_equal(wisp_session_new(&session, capsule, &small, &report), WISP_OK);
-    wisp_session_options long_context = {.context_length = 1000000000};
+    wisp_session_options long_context = {.size = sizeof long_context, .context_length = 1000000000};
     assert_int_not_equal(wisp_session_new(&session, capsule, &long_context, &report), WISP_OK);
-    wisp_session_options many = {.threads = 100000};
+    wisp_session_options many = {.size = sizeof many, .threads = 100000};
     assert_int_not_equal(wisp_session_new(&session, capsule, &many, &report), WISP_OK);
 }
 
@@ -239,6 +242,69 @@ static void misuse_is_an_error(void **state)
     wisp_close(NULL);
     wisp_session_free(NULL);
     wisp_session_interrupt(NULL);
+}
+
+/* Every struct of options and results of wisp.h and sign.h whose size is not set. */
+static void sizes_must_be_set(void **state)
+{
+    (void)state;
+    wisp_capsule *none = NULL;
+    wisp_session *no_session = NULL, *session = start(NULL);
+    const wisp_open_options open = {0};
+    const wisp_session_options options = {0};
+    const wisp_completion completion = {.prompt = "x"};
+    const wisp_pack_options pack = {.input = capsule_path, .output = "/nowhere/x"};
+    const wisp_compile_options compile = {.input = capsule_path, .output = "/nowhere/x"},
+                               sized = {.size = sizeof sized, .input = capsule_path, .output = "/nowhere/x"};
+    const wisp_sign_options sign = {.input = capsule_path};
+    const wisp_verify_options verify = {.file = capsule_path},
+                              sized_verify = {.size = sizeof sized_verify, .file = capsule_path};
+    wisp_event event = {0};
+    wisp_session_stats stats = {0};
+    wisp_compile_result result = {0};
+    wisp_read_speed speed = {0};
+    wisp_verdict verdict = {0};
+    assert_int_equal(wisp_open(&none, capsule_path, &open, NULL), WISP_E_USAGE);
+    assert_int_equal(wisp_session_new(&no_session, capsule, &options, NULL), WISP_E_USAGE);
+    assert_int_equal(wisp_submit(session, &completion, NULL, NULL), WISP_E_USAGE);
+    assert_int_equal(wisp_poll(session, &event, NULL), WISP_E_USAGE);
+    assert_int_equal(wisp_session_get_stats(session, &stats, NULL), WISP_E_USAGE);
+    assert_int_equal(wisp_pack(&pack, NULL), WISP_E_USAGE);
+    assert_int_equal(wisp_compile(&compile, NULL, NULL), WISP_E_USAGE);
+    assert_int_equal(wisp_compile(&sized, &result, NULL), WISP_E_USAGE);
+    assert_int_equal(wisp_measure_read(capsule, 1, 1, &speed, NULL), WISP_E_USAGE);
+    assert_int_equal(wisp_sign(&sign, NULL, NULL), WISP_E_USAGE);
+    assert_int_equal(wisp_verify(&verify, &verdict, NULL), WISP_E_USAGE);
+    assert_int_equal(wisp_verify(&sized_verify, &verdict, NULL), WISP_E_USAGE);
+    wisp_session_free(session);
+}
+
+/* Programs compiled against another version's header. */
+static void other_headers(void **state)
+{
+    (void)state;
+    wisp_session *session = NULL;
+    struct {
+        wisp_session_stats known;
+        uint64_t later;
+    } newer = {.known = {.size = sizeof newer}, .later = 7};
+    struct {
+        wisp_session_options known;
+        uint64_t later;
+    } asks = {.known = {.size = sizeof asks, .threads = 1}};
+    assert_int_equal(wisp_session_new(&session, capsule, &asks.known, NULL), WISP_OK);
+    assert_int_equal(wisp_session_get_stats(session, &newer.known, NULL), WISP_OK);
+    assert_int_equal(newer.known.size, sizeof newer);
+    assert_int_equal(newer.known.threads, 1);
+    assert_non_null(newer.known.code);
+    assert_int_equal(newer.later, 0);
+    wisp_session_stats older = {.size = offsetof(wisp_session_stats, device_bytes), .device_bytes = 99};
+    assert_int_equal(wisp_session_get_stats(session, &older, NULL), WISP_OK);
+    assert_true(older.guest_bytes > 0);
+    assert_int_equal(older.device_bytes, 99); /* not there, for that program */
+    wisp_session_free(session);
+    asks.later = 1;
+    assert_int_equal(wisp_session_new(&session, capsule, &asks.known, NULL), WISP_E_UNSUPPORTED);
 }
 
 static void failing_allocation_is_an_error(void **state)
@@ -283,6 +349,8 @@ int main(void)
         cmocka_unit_test(an_interrupt_ends_a_run),
         cmocka_unit_test(limits_are_errors),
         cmocka_unit_test(misuse_is_an_error),
+        cmocka_unit_test(sizes_must_be_set),
+        cmocka_unit_test(other_headers),
         cmocka_unit_test(failing_allocation_is_an_error),
         cmocka_unit_test(manifest_and_verification),
     };

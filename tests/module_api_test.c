@@ -526,6 +526,42 @@ static void memory(void **state)
     EXPECT(WISP_E_LIMIT, wisp_instance_new(&instance, module, &options, &report));
 }
 
+static uint64_t address_space(void)
+{
+    unsigned long long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (f) {
+        if (fscanf(f, "%llu", &pages) != 1) pages = 0;
+        fclose(f);
+    }
+    return pages * os_page_size();
+}
+
+/* The same trap in both ways, with and without the address space that guard pages need. */
+static void explicit_checks(void **state)
+{
+    (void)state;
+    enum { GUARDED = 8 }; /* GiB */
+    host_state h = {0};
+    wisp_report report;
+    void *room = os_reserve((size_t)GUARDED << 30);
+    if (room) os_release(room, (size_t)GUARDED << 30);
+    for (int explicit = 0; explicit < 2; explicit ++) {
+        wisp_limits limits = {.size = sizeof limits, .stack = 256 << 10, .explicit_checks = explicit};
+        const uint64_t before = address_space();
+        wisp_instance *instance = start(&h, &limits, module);
+        const uint64_t taken = address_space() - before;
+        int32_t out, end = (int32_t)wisp_memory_size(instance);
+        assert_int_equal(wisp_call(instance, NULL, "peek", "(i)i", end - 4, &out), WISP_OK);
+        EXPECT(WISP_E_TRAP, wisp_call(instance, &report, "peek", "(i)i", end - 3, &out));
+        assert_string_equal(wisp_instance_trap(instance)->reason, "out of bounds memory access");
+        assert_string_equal(wisp_instance_trap(instance)->frames[0].name, "peek");
+        EXPECT(WISP_E_TRAP, wisp_call(instance, &report, "peek", "(i)i", -1, &out));
+        if (room && before) assert_int_equal(taken >> 30 >= GUARDED, !explicit);
+        wisp_instance_free(instance);
+    }
+}
+
 static void stacks(void **state)
 {
     (void)state;
@@ -881,6 +917,7 @@ int main(void)
         cmocka_unit_test(loading_ends),
         cmocka_unit_test(making_an_instance_ends),
         cmocka_unit_test(memory),
+        cmocka_unit_test(explicit_checks),
         cmocka_unit_test(stacks),
         cmocka_unit_test(interruption),
         cmocka_unit_test(many_instances),

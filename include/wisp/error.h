@@ -1,7 +1,15 @@
-/** @file error.h  Error codes and the report that carries the human text.
+/** @file error.h  Error codes, the report that carries the human text, and how structs may grow.
  *
  * Every fallible function returns a wisp_status, which must be looked at, and most take a wisp_report that the caller
  * owns. The first error written to a report wins; later ones (from cleaning up) are ignored. A NULL report is allowed.
+ *
+ * Structs of options and results begin with `size_t size`, which the caller sets: `wisp_limits limits = {.size = sizeof
+ * limits}`. They grow at their end, so that a program compiled against another version's header keeps working: options
+ * that its header lacks are zero, the default; options that the library lacks are refused (WISP_E_UNSUPPORTED) unless
+ * they are zero; of a result, it gets the members that its header has, zero for those that the library lacks. A size
+ * that is not set is WISP_E_USAGE. Structs that the library owns and hands out by pointer (wisp_extern, wisp_trap, an
+ * event in a callback) may grow as well: do not copy more than is needed. All others, which stand in arrays or in other
+ * structs, stay as they are.
  */
 #ifndef WISP_ERROR_H
 #define WISP_ERROR_H

@@ -28,8 +28,7 @@
  * Signatures say types by letters, parameters in parentheses, then results: "(iI)f" takes an i32 and an i64 and returns
  * an f32; "()" takes and returns nothing. i i32, I i64, f f32, F f64, v v128, r funcref, e externref.
  *
- * Structs of options begin with their size, so that programs compiled against an older header keep working:
- * `wisp_limits limits = {.size = sizeof limits, .fuel = 1000000};`. What is left zero is the default.
+ * Structs of options begin with their size (error.h): `wisp_limits limits = {.size = sizeof limits, .fuel = 1000000};`.
  *
  * Ownership: what a `_new` or `_open` gives, the matching `_free` takes (NULL is allowed); instances before their
  * module, modules before their engine. Options, names and bytes passed in are copied, or no longer needed when the call
@@ -142,6 +141,9 @@ typedef struct wisp_limits {
     /** Of each call from outside and of wisp_instance_new, compiling first included, wall clock; 0: none. */
     uint64_t deadline_ms;
     uint32_t open_files;     /**< WASI descriptors; 0: 256 */
+    bool explicit_checks;    /**< compare each address with the memory's size, instead of guard pages (8 GiB of address
+                              * space a memory) and faults. Slower; the same traps. Native code is made for one or the
+                              * other: wisp_compile_options */
 } wisp_limits;
 
 typedef enum wisp_stream_kind {

@@ -20,7 +20,7 @@ typedef struct wisp_quantize_tensor {
 } wisp_quantize_tensor;
 
 typedef struct wisp_quantize_options {
-    size_t size;                /**< of this structure */
+    size_t size;
     const char *input;          /**< a GGUF */
     const char *output;         /**< appears only when it is complete; ignored by a dry run and by wisp_pack */
     const char *type;           /**< a mix; wisp_quantize_mix() lists them */
@@ -39,6 +39,7 @@ typedef struct wisp_quantize_options {
 } wisp_quantize_options;
 
 typedef struct wisp_quantize_result {
+    size_t size;
     uint64_t from_bytes, to_bytes; /**< of all tensors */
     uint64_t elements;
     uint32_t tensors, changed;

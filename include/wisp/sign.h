@@ -28,6 +28,7 @@ typedef struct wisp_key {
 WISP_API wisp_status wisp_keygen(const char *name, wisp_key *key, wisp_report *report) WISP_MUST_USE;
 
 typedef struct wisp_sign_options {
+    size_t size;
     const char *input;
     const char *output;      /**< NULL: the input itself; detached: INPUT.minisig. Appears when it is complete */
     const char *const *keys; /**< files of secret keys; NULL: the one that wisp_keygen makes with no name */
@@ -44,6 +45,7 @@ typedef struct wisp_sign_options {
 WISP_API wisp_status wisp_sign(const wisp_sign_options *options, uint32_t *kept, wisp_report *report) WISP_MUST_USE;
 
 typedef struct wisp_verify_options {
+    size_t size;
     const char *file;
     const char *signature; /**< a detached signature; NULL: the one inside, or else FILE.minisig */
     bool detached;         /**< with NULL above: FILE.minisig, whatever lies inside */
@@ -58,6 +60,7 @@ typedef struct wisp_signer {
 } wisp_signer;
 
 typedef struct wisp_verdict {
+    size_t size;
     bool is_detached;
     uint64_t file_bytes, covered_bytes; /**< inside a module: all but the magic and the signature section itself */
     uint32_t signer_count;

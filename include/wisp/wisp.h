@@ -21,7 +21,8 @@
  *
  * Ownership: what a `_new` or `_open` gives, the matching `_free` or `_close` takes (NULL is allowed). Strings and
  * events returned by a function belong to the object and live until its next call. Sizes are in bytes.
- * Misuse (a NULL handle) returns WISP_E_USAGE.
+ * Structs of options and results begin with their size (error.h). Misuse (a NULL handle, a size that is not set)
+ * returns WISP_E_USAGE.
  */
 #ifndef WISP_H
 #define WISP_H
@@ -47,6 +48,7 @@ typedef bool (*wisp_progress)(void *context, uint64_t done, uint64_t total);
 typedef struct wisp_capsule wisp_capsule;
 
 typedef struct wisp_open_options {
+    size_t size;
     bool vocabulary_only;   /**< a GGUF needs no weights: enough for "tokenize" requests */
     wisp_progress progress; /**< for a GGUF that must be compiled first; NULL: none */
     void *progress_context;
@@ -80,6 +82,7 @@ typedef enum wisp_device {
 } wisp_device;
 
 typedef struct wisp_session_options {
+    size_t size;
     wisp_device device;
     unsigned threads;        /**< of the native device; 0: one a CPU. At most 256 */
     uint32_t context_length; /**< positions; 0: the model's, but at most 4096 */
@@ -101,6 +104,7 @@ WISP_API void wisp_session_interrupt(wisp_session *session);
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 typedef struct wisp_completion {
+    size_t size;
     const char *prompt; /**< UTF-8, not NUL-terminated */
     size_t prompt_size;
     int32_t max_tokens;    /**< -1: until the context is full or the model ends */
@@ -117,7 +121,8 @@ typedef struct wisp_completion {
 
 #define WISP_COMPLETION_DEFAULTS                                                                                       \
     {                                                                                                                  \
-        .max_tokens = -1, .temperature = 0.8, .top_k = 40, .top_p = 0.95, .min_p = 0.05, .repeat_penalty = 1           \
+        .size = sizeof(wisp_completion), .max_tokens = -1, .temperature = 0.8, .top_k = 40, .top_p = 0.95,             \
+        .min_p = 0.05, .repeat_penalty = 1                                                                             \
     }
 
 /** Submits a text completion; *id (may be NULL) names it in its events. */
@@ -137,6 +142,7 @@ typedef enum wisp_event_kind {
 } wisp_event_kind;
 
 typedef struct wisp_event {
+    size_t size;
     wisp_event_kind kind;
     uint32_t id;
     const char *text; /**< NUL-terminated, but may hold NULs: use text_size */
@@ -157,6 +163,7 @@ WISP_API wisp_status wisp_run(wisp_session *session, bool (*on_event)(void *cont
                               void *context, wisp_report *report) WISP_MUST_USE;
 
 typedef struct wisp_session_stats {
+    size_t size;
     uint64_t start_ns;      /**< from wisp_session_new to a ready engine */
     uint64_t guest_bytes;   /**< linear memory of the sandbox */
     uint64_t device_bytes;  /**< device buffers in use */
@@ -164,12 +171,14 @@ typedef struct wisp_session_stats {
     unsigned threads;
     const char *code; /**< what the sandbox's code runs as: "interpreter", "native, made with WISP", … */
 } wisp_session_stats;
-WISP_API void wisp_session_get_stats(const wisp_session *session, wisp_session_stats *stats);
+WISP_API wisp_status wisp_session_get_stats(const wisp_session *session, wisp_session_stats *stats,
+                                            wisp_report *report) WISP_MUST_USE;
 
 /* ---- making and taking apart capsules ---------------------------------------------------------------------------- */
 
 struct wisp_quantize_options;
 typedef struct wisp_pack_options {
+    size_t size;
     const char *input;   /**< a GGUF */
     const char *output;  /**< appears only when it is complete */
     const char *name;    /**< NULL: the model's own */
@@ -184,12 +193,13 @@ WISP_API wisp_status wisp_pack(const wisp_pack_options *options, wisp_report *re
 /** Writes the GGUF that the capsule was made of: tensors bit for bit, metadata kept. */
 WISP_API wisp_status wisp_unpack(const wisp_capsule *capsule, const char *output, wisp_progress progress, void *context,
                                  wisp_report *report) WISP_MUST_USE;
-/* ---- native code ---------------------------------------------------------------------------------------------------
- */
+
+/* ---- native code ------------------------------------------------------------------------------------------------- */
 
 enum { WISP_COMPILE_TARGETS_MAX = 8 };
 
 typedef struct wisp_compile_options {
+    size_t size;
     const char *input;      /**< a WebAssembly module or a capsule, not signed */
     const char *output;     /**< it with sections `wisp.aot.<target>` at its end; may be the same file */
     const char *targets;    /**< "x86-64-v2,x86-64-v3,x86-64-v4,aarch64,native", some of them; NULL: "native" */
@@ -206,6 +216,7 @@ typedef struct wisp_compiled_target {
 } wisp_compiled_target;
 
 typedef struct wisp_compile_result {
+    size_t size;
     uint32_t functions, target_count;
     wisp_compiled_target targets[WISP_COMPILE_TARGETS_MAX];
 } wisp_compile_result;
@@ -218,8 +229,7 @@ WISP_API wisp_status wisp_compile(const wisp_compile_options *options, wisp_comp
 /** Removes the temporary files of packs under way; async-signal-safe. */
 WISP_API void wisp_abandon_outputs(void);
 
-/* ---- the machine ---------------------------------------------------------------------------------------------------
- */
+/* ---- the machine ------------------------------------------------------------------------------------------------- */
 
 /** One line each: CPU features, kernels chosen, limits, versions. */
 WISP_API wisp_status wisp_describe(void (*line)(void *context, const char *key, const char *value), void *context,
@@ -230,13 +240,15 @@ WISP_API wisp_status wisp_describe(void (*line)(void *context, const char *key, 
 WISP_API void wisp_list_models(void (*line)(void *context, const char *name, const char *title, const char *types,
                                             const char *tested),
                                void *context);
-/** Reads the weights that generating one token reads (all but an embedding table of which a row is picked) `rounds`
- * times with `threads` threads, each one sequential range of every stretch, as plainly as the machine can. What
- * generation is measured against. */
+
 typedef struct wisp_read_speed {
+    size_t size;
     uint64_t bytes; /**< read in a round */
     uint64_t fastest_ns, median_ns;
 } wisp_read_speed;
+/** Reads the weights that generating one token reads (all but an embedding table of which a row is picked) `rounds`
+ * times with `threads` threads, each one sequential range of every stretch, as plainly as the machine can. What
+ * generation is measured against. */
 WISP_API wisp_status wisp_measure_read(const wisp_capsule *capsule, unsigned threads, unsigned rounds,
                                        wisp_read_speed *speed, wisp_report *report) WISP_MUST_USE;
 

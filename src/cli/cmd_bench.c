@@ -37,7 +37,7 @@ static double rate(const wisp_json_value *root, const char *tokens, const char *
 static wisp_status one_round(const wisp_capsule *capsule, wisp_session *session, unsigned i, samples *s,
                              wisp_report *report)
 {
-    wisp_read_speed before = {0}, after = {0};
+    wisp_read_speed before = {.size = sizeof before}, after = {.size = sizeof after};
     char *request = NULL, *answer = NULL;
     size_t size;
     wisp_json *doc = NULL;
@@ -87,9 +87,9 @@ static void print_array(const char *name, const double *values, const char *end)
 
 static void print_samples(const samples *s, const wisp_session *session)
 {
-    wisp_session_stats stats;
+    wisp_session_stats stats = {.size = sizeof stats};
     char size[32], label[64];
-    wisp_session_get_stats(session, &stats);
+    if (wisp_session_get_stats(session, &stats, NULL) != WISP_OK) return;
     if (as_json) {
         printf("{\"threads\":%u,\"weight_bytes\":%llu,\"prefill\":%llu,\"generate\":%llu,", stats.threads,
                (unsigned long long)s->bytes, (unsigned long long)prefill, (unsigned long long)generate);

@@ -48,14 +48,15 @@ static int run(int count, char **operands)
 {
     (void)count;
     wisp_report report = {0};
-    wisp_compile_result result;
+    wisp_compile_result result = {.size = sizeof result};
     cli_progress progress;
     if (!output) return cli_usage_error(&cli_compile, "where to? -o FILE.wasm is missing");
     char *list = NULL;
     for (size_t i = 0; i < targets.count; i++)
         cli_append(&list, "%s%s", i ? "," : "", targets.items[i]);
     cli_progress_begin(&progress, "compiling");
-    const wisp_compile_options job = {.input = operands[0],
+    const wisp_compile_options job = {.size = sizeof job,
+                                      .input = operands[0],
                                       .output = output,
                                       .targets = list,
                                       .fuel = fuel,

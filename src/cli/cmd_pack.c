@@ -23,7 +23,8 @@ static int run_pack(int count, char **operands)
     cli_progress_begin(&progress, "packing");
     wisp_quantize_options quantize;
     cli_fill_quantize(&quantize);
-    wisp_pack_options options = {.input = operands[0],
+    wisp_pack_options options = {.size = sizeof options,
+                                 .input = operands[0],
                                  .output = output,
                                  .name = name,
                                  .version = version,

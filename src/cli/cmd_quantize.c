@@ -55,7 +55,7 @@ void cli_fill_quantize(wisp_quantize_options *o)
 static int run(int count, char **operands)
 {
     wisp_report report = {0};
-    wisp_quantize_result result;
+    wisp_quantize_result result = {.size = sizeof result};
     wisp_quantize_options o;
     cli_progress progress;
     if (count > 1 && output) return cli_usage_error(&cli_quantize, "the output is named twice");

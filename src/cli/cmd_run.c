@@ -97,9 +97,9 @@ static double per_second(uint64_t count, uint64_t ns)
 
 static void print_stats(const wisp_session *session, const outcome *o, uint64_t first_ms)
 {
-    wisp_session_stats s;
+    wisp_session_stats s = {.size = sizeof s};
     char guest[32], device[32], peak[32];
-    wisp_session_get_stats(session, &s);
+    if (wisp_session_get_stats(session, &s, NULL) != WISP_OK) return;
     uint32_t decoded = o->done.completion_tokens ? o->done.completion_tokens - 1 : 0;
     fprintf(
         stderr,
@@ -116,7 +116,8 @@ static wisp_status generate(wisp_capsule *capsule, const char *text, size_t size
 {
     wisp_session *session = NULL;
     outcome o = {.report = report};
-    wisp_completion request = {.prompt = text,
+    wisp_completion request = {.size = sizeof request,
+                               .prompt = text,
                                .prompt_size = size,
                                .max_tokens = max_tokens,
                                .temperature = temperature,

@@ -96,7 +96,8 @@ static int run_sign(int count, char **operands)
     uint32_t kept;
     if (comment && !detached) return cli_usage_error(&cli_sign, "--comment is for --detached");
     cli_progress_begin(&progress, "signing");
-    wisp_sign_options options = {.input = operands[0],
+    wisp_sign_options options = {.size = sizeof options,
+                                 .input = operands[0],
                                  .output = output,
                                  .keys = keys.count ? keys.items : NULL,
                                  .key_count = (uint32_t)keys.count,
@@ -199,10 +200,11 @@ static int run_verify(int count, char **operands)
 {
     (void)count;
     wisp_report report = {0};
-    wisp_verdict verdict;
+    wisp_verdict verdict = {.size = sizeof verdict};
     cli_progress progress;
     cli_progress_begin(&progress, "verifying");
-    wisp_verify_options options = {.file = operands[0],
+    wisp_verify_options options = {.size = sizeof options,
+                                   .file = operands[0],
                                    .signature = signature,
                                    .detached = detached,
                                    .key = key,

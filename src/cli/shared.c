@@ -32,8 +32,10 @@ wisp_status cli_open(wisp_capsule **capsule, const char *path, bool vocabulary_o
 {
     cli_progress progress;
     cli_progress_begin(&progress, "compiling");
-    wisp_open_options options = {
-        .vocabulary_only = vocabulary_only, .progress = cli_progress_step, .progress_context = &progress};
+    wisp_open_options options = {.size = sizeof options,
+                                 .vocabulary_only = vocabulary_only,
+                                 .progress = cli_progress_step,
+                                 .progress_context = &progress};
     wisp_status status = wisp_open(capsule, path, &options, report);
     cli_progress_end(&progress);
     return status;
@@ -55,6 +57,7 @@ wisp_native cli_native(void)
 wisp_status cli_start(wisp_session **session, wisp_capsule *capsule, uint32_t chunk, wisp_report *report)
 {
     wisp_session_options options = {
+        .size = sizeof options,
         .device = cli_session.device == 1 ? WISP_DEVICE_PORTABLE : WISP_DEVICE_CPU,
         .threads = (unsigned)cli_session.threads,
         .context_length = (uint32_t)cli_session.context,
@@ -106,7 +109,7 @@ wisp_status cli_ask(wisp_session *session, const char *request, char **json, siz
 {
     wisp_status status = request ? wisp_submit_json(session, request, strlen(request), NULL, report) : WISP_OK;
     while (status == WISP_OK) {
-        wisp_event event;
+        wisp_event event = {.size = sizeof event};
         status = wisp_poll(session, &event, report);
         if (status != WISP_OK) break;
         if (event.kind == WISP_EVENT_ERROR) return fail(report, WISP_E_INPUT, "%.400s", event.text);

@@ -5,6 +5,7 @@
 #include "base/model.h"
 #include "compile/compile.h"
 #include "host/host.h"
+#include "host/sized.h"
 
 base_span host_engine(void)
 {
@@ -55,11 +56,11 @@ static wisp_status open_model(wisp_capsule *c, const char *path, const wisp_open
         capsule_close(&c->parsed);
         os_unmap(&c->map);
     }
-    wisp_pack_options pack = {.input = path, .output = cached};
-    if (options) {
-        pack.progress = options->progress;
-        pack.progress_context = options->progress_context;
-    }
+    const wisp_pack_options pack = {.size = sizeof pack,
+                                    .input = path,
+                                    .output = cached,
+                                    .progress = options->progress,
+                                    .progress_context = options->progress_context};
     BASE_TRY(wisp_pack(&pack, report));
     BASE_TRY(os_map_file_info(&c->map, &c->identity, cached, report));
     return open_mapped(c, report);
@@ -94,7 +95,7 @@ static wisp_status open_file(wisp_capsule *c, const char *path, const wisp_open_
         status = open_mapped(c, report);
         return status == WISP_OK ? status : base_fail_prefix(report, status, path);
     }
-    if (options && options->vocabulary_only)
+    if (options->vocabulary_only)
         status = open_vocabulary(c, &map, path, report);
     else
         status = open_model(c, path, options, report);
@@ -104,10 +105,12 @@ static wisp_status open_file(wisp_capsule *c, const char *path, const wisp_open_
 
 wisp_status wisp_open(wisp_capsule **result, const char *path, const wisp_open_options *options, wisp_report *report)
 {
+    wisp_open_options own;
     if (!result || !path) return base_fail(report, WISP_E_USAGE, "wisp_open: no result or no path given");
+    BASE_TRY(host_take_options(&own, sizeof own, options, "wisp_open_options", report));
     wisp_capsule *c = base_calloc(1, sizeof *c);
     if (!c) return base_fail(report, WISP_E_MEMORY, "out of memory");
-    wisp_status status = open_file(c, path, options, report);
+    wisp_status status = open_file(c, path, &own, report);
     if (status != WISP_OK) {
         wisp_close(c);
         return status;

@@ -5,10 +5,11 @@
 #include "base/mem.h"
 #include "host/host.h"
 #include "host/native.h"
+#include "host/sized.h"
 
 typedef struct compiler {
     const wisp_compile_options *options;
-    wisp_compile_result *result;
+    wisp_compile_result result;
     base_span file;
     wasm_module *module;
     base_buffer skeleton;
@@ -99,7 +100,7 @@ static wisp_status compile_target(compiler *c, uint32_t index, wisp_report *repo
     if (status == WISP_OK) status = wasm_native_check(image, &wanted, report);
     if (status != WISP_OK) return base_fail_prefix(report, status, c->options->input);
     c->done++;
-    c->result->targets[c->result->target_count++] = (wisp_compiled_target){
+    c->result.targets[c->result.target_count++] = (wisp_compiled_target){
         .name = wasm_native_target_name(c->targets[index]),
         .bytes = c->images[index].size,
         .ns = os_monotonic_ns() - begin,
@@ -184,7 +185,7 @@ static wisp_status run(compiler *c, wisp_report *report)
     BASE_TRY(read_targets(c, report));
     wisp_status status = check_input(c, report);
     if (status != WISP_OK) return base_fail_prefix(report, status, c->options->input);
-    c->result->functions = wasm_module_func_count(c->module) - wasm_module_imported_func_count(c->module);
+    c->result.functions = wasm_module_func_count(c->module) - wasm_module_imported_func_count(c->module);
     for (uint32_t i = 0; i < c->target_count; i++)
         BASE_TRY(compile_target(c, i, report));
     return write_file(c, report);
@@ -192,14 +193,15 @@ static wisp_status run(compiler *c, wisp_report *report)
 
 wisp_status wisp_compile(const wisp_compile_options *options, wisp_compile_result *result, wisp_report *report)
 {
-    wisp_compile_result unwanted;
-    if (!options || !options->input || !options->output)
-        return base_fail(report, WISP_E_USAGE, "wisp_compile: no input or no output given");
+    wisp_compile_options own;
+    BASE_TRY(host_take_options(&own, sizeof own, options, "wisp_compile_options", report));
+    if (result) BASE_TRY(host_check_result(result, "wisp_compile_result", report));
+    if (!own.input || !own.output) return base_fail(report, WISP_E_USAGE, "wisp_compile: no input or no output given");
     os_map map;
-    BASE_TRY(os_map_file(&map, options->input, report));
-    compiler c = {.options = options, .result = result ? result : &unwanted, .file = {map.data, (size_t)map.size}};
-    *c.result = (wisp_compile_result){0};
+    BASE_TRY(os_map_file(&map, own.input, report));
+    compiler c = {.options = &own, .file = {map.data, (size_t)map.size}};
     wisp_status status = run(&c, report);
+    if (result) host_give_result(result, &c.result, sizeof c.result);
     for (uint32_t i = 0; i < WISP_COMPILE_TARGETS_MAX; i++)
         base_buffer_fini(&c.images[i]);
     base_buffer_fini(&c.skeleton);

@@ -3,6 +3,7 @@
 
 #include "host/native.h"
 #include "host/plain.h"
+#include "host/sized.h"
 
 enum { STACK_MIN = 4096, STACK_MAX = 1 << 30, DEPTH_MAX = 10000000, PAGE = 65536 };
 
@@ -21,6 +22,7 @@ static wisp_status set_limits(wisp_instance *instance, wasm_limits *out, const w
     if (limits->call_depth) out->call_depth = limits->call_depth;
     if (limits->stack) out->stack_bytes = limits->stack;
     out->fuel = limits->fuel;
+    out->explicit_checks = limits->explicit_checks;
     out->time_ns = limits->deadline_ms < UINT64_MAX / 1000000 ? limits->deadline_ms * 1000000 : UINT64_MAX;
     const uint64_t tables = out->table_elements < UINT64_MAX / 64 ? out->table_elements * 16 : UINT64_MAX / 4;
     instance->budget.limit = memory < UINT64_MAX - tables ? memory + tables : UINT64_MAX;

@@ -7,6 +7,7 @@
 #include "compile/arch/arch.h"
 #include "host/host.h"
 #include "host/native.h"
+#include "host/sized.h"
 #include "os/pool.h"
 #include "tensor/layout.h"
 
@@ -140,7 +141,8 @@ wisp_status wisp_measure_read(const wisp_capsule *capsule, unsigned threads, uns
 {
     enum { ROUNDS_MAX = 1000 };
     os_pool *pool;
-    if (!capsule || !speed || rounds == 0 || rounds > ROUNDS_MAX)
+    BASE_TRY(host_check_result(speed, "wisp_read_speed", report));
+    if (!capsule || rounds == 0 || rounds > ROUNDS_MAX)
         return base_fail(report, WISP_E_USAGE, "wisp_measure_read: 1 to %d rounds", ROUNDS_MAX);
     BASE_TRY(os_pool_new(&pool, threads, report));
     reading *r = base_calloc(1, sizeof *r);
@@ -158,10 +160,11 @@ wisp_status wisp_measure_read(const wisp_capsule *capsule, unsigned threads, uns
         volatile uint64_t keep = r->sink[0]; /* the reads must not be optimized away */
         (void)keep;
         qsort(times, rounds, sizeof *times, compare_u64);
-        *speed = (wisp_read_speed){.fastest_ns = times[0], .median_ns = times[rounds / 2]};
+        wisp_read_speed own = {.fastest_ns = times[0], .median_ns = times[rounds / 2]};
         for (uint32_t n = 0; n < capsule->parsed.tensor_count; n++)
             if (is_streamed(&capsule->parsed, &capsule->parsed.tensors[n]))
-                speed->bytes += capsule->parsed.tensors[n].size;
+                own.bytes += capsule->parsed.tensors[n].size;
+        host_give_result(speed, &own, sizeof own);
     } else {
         status = base_fail(report, WISP_E_MEMORY, "out of memory");
     }

@@ -3,22 +3,7 @@
 
 #include "compile/compile.h"
 #include "host/plain.h"
-
-wisp_status host_take_options(void *to, size_t size, const void *from, const char *name, wisp_report *report)
-{
-    size_t given = sizeof(size_t);
-    memset(to, 0, size);
-    if (!from) return WISP_OK;
-    memcpy(&given, from, sizeof given);
-    if (given < sizeof given)
-        return base_fail(report, WISP_E_USAGE, "%s: its size is not set: begin with {.size = sizeof(%s)}", name, name);
-    for (size_t i = size; i < given; i++)
-        if (((const uint8_t *)from)[i])
-            return base_fail(report, WISP_E_UNSUPPORTED, "%s: asks for something that this version of WISP lacks",
-                             name);
-    memcpy(to, from, given < size ? given : size);
-    return WISP_OK;
-}
+#include "host/sized.h"
 
 /* ---- engines ---- */
 

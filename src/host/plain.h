@@ -50,12 +50,6 @@ struct wisp_instance {
     char *frame_names;
 };
 
-/* ---- module_object.c ---- */
-/* Copies a struct of options whose first member is its size, as the caller's header had it: what is missing is zero,
- * what is too much must be zero. `from` NULL: all zero. */
-wisp_status host_take_options(void *to, size_t size, const void *from, const char *name,
-                              wisp_report *report) WISP_MUST_USE;
-
 /* ---- func_signature.c ---- */
 bool host_signature_valid(const char *signature);
 bool host_signature_is(const char *signature, const wasm_functype *type);

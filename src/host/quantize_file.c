@@ -3,14 +3,11 @@
 
 #include "host/host.h"
 #include "host/quantizing.h"
+#include "host/sized.h"
 
-/* As many members as the caller knows; those that it does not know are zero. */
 static wisp_status read_options(wisp_quantize_options *o, const wisp_quantize_options *given, wisp_report *report)
 {
-    memset(o, 0, sizeof *o);
-    if (!given || given->size < offsetof(wisp_quantize_options, output_type) || given->size > 1 << 16)
-        return base_fail(report, WISP_E_USAGE, "wisp_quantize_options: its size is not set");
-    memcpy(o, given, given->size < sizeof *o ? given->size : sizeof *o);
+    BASE_TRY(host_take_options(o, sizeof *o, given, "wisp_quantize_options", report));
     if (!o->type) return base_fail(report, WISP_E_USAGE, "wisp_quantize: no type given");
     return WISP_OK;
 }
@@ -84,10 +81,11 @@ static wisp_status quantize(const compile_gguf *g, const wisp_quantize_options *
 wisp_status wisp_quantize(const wisp_quantize_options *given, wisp_quantize_result *result, wisp_report *report)
 {
     wisp_quantize_options o;
-    wisp_quantize_result unwanted;
+    wisp_quantize_result own = {0};
     os_map map;
     compile_gguf g;
     BASE_TRY(read_options(&o, given, report));
+    if (result) BASE_TRY(host_check_result(result, "wisp_quantize_result", report));
     if (!o.input || (!o.output && !o.dry_run))
         return base_fail(report, WISP_E_USAGE, "wisp_quantize: an input and an output are needed");
     if (!o.dry_run && host_same_file(o.input, o.output))
@@ -95,10 +93,11 @@ wisp_status wisp_quantize(const wisp_quantize_options *given, wisp_quantize_resu
     BASE_TRY(os_map_file(&map, o.input, report));
     wisp_status status = compile_gguf_open(&g, (base_span){map.data, (size_t)map.size}, map.size, report);
     if (status == WISP_OK) {
-        status = quantize(&g, &o, result ? result : &unwanted, report);
+        status = quantize(&g, &o, &own, report);
         compile_gguf_close(&g);
     }
     os_unmap(&map);
+    if (result) host_give_result(result, &own, sizeof own);
     return status == WISP_OK || status == WISP_E_IO || status == WISP_E_USAGE
                ? status
                : base_fail_prefix(report, status, o.input);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "host/host.h"
 #include "host/native.h"
+#include "host/sized.h"
 #include "os/pool.h"
 #include "wasi/wasi.h"
 
@@ -171,11 +172,10 @@ static wisp_status refusal(wisp_session *s, const char *otherwise, wisp_report *
     return base_fail(report, WISP_E_INTERNAL, "%s", otherwise);
 }
 
-wisp_status wisp_poll(wisp_session *s, wisp_event *event, wisp_report *report)
+static wisp_status poll_event(wisp_session *s, wisp_event *event, wisp_report *report)
 {
-    if (!s || !event) return base_fail(report, WISP_E_USAGE, "wisp_poll: no session or no event given");
-    memset(event, 0, sizeof *event);
     forget_current(s);
+    *event = (wisp_event){.size = sizeof *event};
     while (!s->first) {
         bool more;
         BASE_TRY(fetch_event(s, &more, report));
@@ -188,12 +188,22 @@ wisp_status wisp_poll(wisp_session *s, wisp_event *event, wisp_report *report)
                            report);
 }
 
+wisp_status wisp_poll(wisp_session *s, wisp_event *event, wisp_report *report)
+{
+    wisp_event own;
+    if (!s) return base_fail(report, WISP_E_USAGE, "wisp_poll: no session given");
+    BASE_TRY(host_check_result(event, "wisp_event", report));
+    wisp_status status = poll_event(s, &own, report);
+    host_give_result(event, &own, sizeof own);
+    return status;
+}
+
 wisp_status wisp_run(wisp_session *s, bool (*on_event)(void *, const wisp_event *), void *context, wisp_report *report)
 {
-    if (!on_event) return base_fail(report, WISP_E_USAGE, "wisp_run: no function given");
+    if (!s || !on_event) return base_fail(report, WISP_E_USAGE, "wisp_run: no session or no function given");
     for (;;) {
         wisp_event event;
-        BASE_TRY(wisp_poll(s, &event, report));
+        BASE_TRY(poll_event(s, &event, report));
         if (event.kind == WISP_EVENT_NONE) return WISP_OK;
         if (!on_event(context, &event)) return base_fail(report, WISP_E_CANCELLED, "stopped by the caller");
     }
@@ -212,15 +222,19 @@ wisp_status wisp_submit_json(wisp_session *s, const char *json, size_t size, uin
     return WISP_OK;
 }
 
-wisp_status wisp_submit(wisp_session *s, const wisp_completion *c, uint32_t *id, wisp_report *report)
+static wisp_status check_completion(const wisp_completion *c, wisp_report *report)
 {
-    base_buffer json = {0};
-    if (c && !(isfinite(c->temperature) && isfinite(c->top_p) && isfinite(c->min_p) && isfinite(c->repeat_penalty)))
+    if (!c->prompt) return base_fail(report, WISP_E_USAGE, "wisp_submit: no prompt given");
+    if (!(isfinite(c->temperature) && isfinite(c->top_p) && isfinite(c->min_p) && isfinite(c->repeat_penalty)))
         return base_fail(report, WISP_E_USAGE, "wisp_submit: a sampling parameter is not a finite number");
-    if (!s || !c || !c->prompt) return base_fail(report, WISP_E_USAGE, "wisp_submit: no session or no prompt given");
-    base_put_text(&json, "{\"object\":\"text_completion\",\"stream\":true,\"prompt\":");
-    base_json_put_string(&json, c->prompt, c->prompt_size);
-    if (c->max_tokens >= 0) base_putf(&json, ",\"max_tokens\":%d", (int)c->max_tokens);
+    return WISP_OK;
+}
+
+static void put_completion(base_buffer *out, const wisp_completion *c)
+{
+    base_put_text(out, "{\"object\":\"text_completion\",\"stream\":true,\"prompt\":");
+    base_json_put_string(out, c->prompt, c->prompt_size);
+    if (c->max_tokens >= 0) base_putf(out, ",\"max_tokens\":%d", (int)c->max_tokens);
     const struct {
         const char *name;
         double value;
@@ -229,16 +243,26 @@ wisp_status wisp_submit(wisp_session *s, const wisp_completion *c, uint32_t *id,
                    {"min_p", c->min_p},
                    {"repetition_penalty", c->repeat_penalty}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        base_putf(&json, ",\"%s\":", numbers[i].name);
-        base_json_put_double(&json, numbers[i].value);
+        base_putf(out, ",\"%s\":", numbers[i].name);
+        base_json_put_double(out, numbers[i].value);
     }
-    base_putf(&json, ",\"top_k\":%d,\"seed\":%llu,\"ignore_eos\":%s", (int)c->top_k, (unsigned long long)c->seed,
+    base_putf(out, ",\"top_k\":%d,\"seed\":%llu,\"ignore_eos\":%s", (int)c->top_k, (unsigned long long)c->seed,
               c->ignore_eos ? "true" : "false");
     for (size_t i = 0; i < c->stop_count; i++) {
-        base_put_text(&json, i ? "," : ",\"stop\":[");
-        base_json_put_cstr(&json, c->stop[i]);
+        base_put_text(out, i ? "," : ",\"stop\":[");
+        base_json_put_cstr(out, c->stop[i]);
     }
-    base_put_text(&json, c->stop_count ? "]}" : "}");
+    base_put_text(out, c->stop_count ? "]}" : "}");
+}
+
+wisp_status wisp_submit(wisp_session *s, const wisp_completion *completion, uint32_t *id, wisp_report *report)
+{
+    base_buffer json = {0};
+    wisp_completion c;
+    if (!s) return base_fail(report, WISP_E_USAGE, "wisp_submit: no session given");
+    BASE_TRY(host_take_options(&c, sizeof c, completion, "wisp_completion", report));
+    BASE_TRY(check_completion(&c, report));
+    put_completion(&json, &c);
     wisp_status status = json.failed ? base_fail(report, WISP_E_MEMORY, "out of memory for a request")
                                      : wisp_submit_json(s, (const char *)json.data, json.size, id, report);
     base_buffer_fini(&json);
@@ -358,20 +382,20 @@ static wisp_status start(wisp_session *s, const wisp_session_options *options, w
 wisp_status wisp_session_new(wisp_session **result, wisp_capsule *capsule, const wisp_session_options *options,
                              wisp_report *report)
 {
-    static const wisp_session_options defaults;
+    wisp_session_options own;
     uint64_t begin = os_monotonic_ns();
     if (!result || !capsule) return base_fail(report, WISP_E_USAGE, "wisp_session_new: no result or no capsule given");
-    if (options && (unsigned)options->native > WISP_NATIVE_NOW)
+    BASE_TRY(host_take_options(&own, sizeof own, options, "wisp_session_options", report));
+    if ((unsigned)own.native > WISP_NATIVE_NOW)
         return base_fail(report, WISP_E_USAGE, "wisp_session_options: native is %d, none of wisp_native",
-                         (int)options->native);
+                         (int)own.native);
     wisp_session *s = base_calloc(1, sizeof *s);
     if (!s) return base_fail(report, WISP_E_MEMORY, "out of memory");
     s->capsule = capsule;
     s->last = &s->first;
-    if (!options) options = &defaults;
-    wisp_status status = start(s, options, report);
+    wisp_status status = start(s, &own, report);
     if (status != WISP_OK) {
-        if (options->created) options->created(options->created_context, NULL);
+        if (own.created) own.created(own.created_context, NULL);
         wisp_session_free(s);
         return status;
     }
@@ -411,9 +435,11 @@ const capsule *host_session_capsule(const wisp_session *s)
     return &s->capsule->parsed;
 }
 
-void wisp_session_get_stats(const wisp_session *s, wisp_session_stats *stats)
+wisp_status wisp_session_get_stats(const wisp_session *s, wisp_session_stats *stats, wisp_report *report)
 {
-    *stats = (wisp_session_stats){
+    if (!s) return base_fail(report, WISP_E_USAGE, "wisp_session_get_stats: no session given");
+    BASE_TRY(host_check_result(stats, "wisp_session_stats", report));
+    const wisp_session_stats own = {
         .start_ns = s->start_ns,
         .guest_bytes = wasm_memory_size(wasm_instance_memory(s->instance, 0)),
         .device_bytes = s->device_budget.used,
@@ -421,4 +447,6 @@ void wisp_session_get_stats(const wisp_session *s, wisp_session_stats *stats)
         .threads = s->pool ? os_pool_threads(s->pool) : 1,
         .code = host_native_describe(s->native),
     };
+    host_give_result(stats, &own, sizeof own);
+    return WISP_OK;
 }

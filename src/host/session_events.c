@@ -42,7 +42,7 @@ static void read_choice(wisp_event *event, const base_json *root, const base_jso
 wisp_status host_read_event(wisp_event *event, base_json_doc **doc, base_span json, wisp_report *report)
 {
     const base_json *root;
-    memset(event, 0, sizeof *event);
+    *event = (wisp_event){.size = sizeof *event};
     wisp_status status = base_json_parse(doc, &root, json.data, json.size, report);
     if (status != WISP_OK) return base_fail_prefix(report, status, "the engine's answer");
     if (root->kind != JSON_OBJECT)

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "capsule/minisig.h"
+#include "host/sized.h"
 #include "host/trust.h"
 
 static const char default_key[] = "sign"; /* in the folder of settings */
@@ -151,9 +152,10 @@ static wisp_status sign_mapped(const wisp_sign_options *o, const capsule_secret_
 
 wisp_status wisp_sign(const wisp_sign_options *options, uint32_t *kept, wisp_report *report)
 {
-    if (!options || !options->input) return base_fail(report, WISP_E_USAGE, "wisp_sign: an input is needed");
+    wisp_sign_options o;
+    BASE_TRY(host_take_options(&o, sizeof o, options, "wisp_sign_options", report));
+    if (!o.input) return base_fail(report, WISP_E_USAGE, "wisp_sign: an input is needed");
     if (!capsule_crypto_start()) return base_fail(report, WISP_E_IO, "no source of randomness");
-    wisp_sign_options o = *options;
     char path[HOST_PATH_MAX];
     const char *own = path;
     uint32_t held = 0;

@@ -2,6 +2,7 @@
 #include "compile/compile.h"
 #include "host/host.h"
 #include "host/quantizing.h"
+#include "host/sized.h"
 
 const char *wisp_version(void)
 {
@@ -16,7 +17,10 @@ bool host_same_file(const char *path, const char *other)
 
 wisp_status wisp_pack(const wisp_pack_options *options, wisp_report *report)
 {
-    if (!options || !options->input || !options->output)
+    wisp_pack_options own;
+    BASE_TRY(host_take_options(&own, sizeof own, options, "wisp_pack_options", report));
+    options = &own;
+    if (!own.input || !own.output)
         return base_fail(report, WISP_E_USAGE, "wisp_pack: an input and an output are needed");
     if (host_same_file(options->input, options->output))
         return base_fail(report, WISP_E_USAGE, "%s: input and output are the same file", options->output);

@@ -5,13 +5,14 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "capsule/minisig.h"
+#include "host/sized.h"
 #include "host/trust.h"
 
 typedef struct verifier {
     const wisp_verify_options *options;
     base_span file;
     host_trust trust; /* or the one key given */
-    wisp_verdict *verdict;
+    wisp_verdict verdict;
     wisp_report *report;
 } verifier;
 
@@ -64,7 +65,7 @@ static wisp_status add_signer(verifier *v, const capsule_signatures *s, uint32_t
     const capsule_signature_entry *e = &s->entries[index];
     const host_trusted_key *key;
     BASE_TRY(host_signer_of(&v->trust, s, index, &key, v->report));
-    wisp_signer *signer = &v->verdict->signers[v->verdict->signer_count++];
+    wisp_signer *signer = &v->verdict.signers[v->verdict.signer_count++];
     if (key) {
         signer->valid = *trusted = true;
         host_describe_key(&signer->key, &key->key, key->name);
@@ -78,7 +79,7 @@ static wisp_status add_signer(verifier *v, const capsule_signatures *s, uint32_t
 static wisp_status verify_inside(verifier *v, const capsule_signatures *s)
 {
     bool trusted = false;
-    v->verdict->covered_bytes = s->file.size - s->body;
+    v->verdict.covered_bytes = s->file.size - s->body;
     for (uint32_t i = 0; i < s->count; i++)
         BASE_TRY(add_signer(v, s, i, &trusted));
     if (!trusted) return not_trusted(v);
@@ -91,13 +92,12 @@ static wisp_status verify_text(verifier *v, base_span text)
 {
     capsule_minisig m;
     const host_trusted_key *key = NULL;
-    wisp_signer *signer = &v->verdict->signers[0];
+    wisp_signer *signer = &v->verdict.signers[0];
     uint8_t digest[CAPSULE_BLAKE2B_BYTES];
-    v->verdict->covered_bytes = v->file.size;
+    v->verdict.covered_bytes = v->file.size;
     BASE_TRY(capsule_minisig_read(&m, text, v->report));
-    v->verdict->signer_count = 1;
-    snprintf(v->verdict->comment, sizeof v->verdict->comment, "%.*s", (int)m.comment.size,
-             (const char *)m.comment.data);
+    v->verdict.signer_count = 1;
+    snprintf(v->verdict.comment, sizeof v->verdict.comment, "%.*s", (int)m.comment.size, (const char *)m.comment.data);
     for (uint32_t i = 0; i < v->trust.count && !key; i++)
         if (capsule_minisig_by(&m, &v->trust.keys[i].key)) key = &v->trust.keys[i];
     if (!key) {
@@ -118,7 +118,7 @@ static wisp_status verify_text(verifier *v, base_span text)
 static wisp_status verify_beside(verifier *v, const char *path)
 {
     os_map map;
-    v->verdict->is_detached = true;
+    v->verdict.is_detached = true;
     BASE_TRY(os_map_file(&map, path, v->report));
     /* A copy: nobody changes it between two looks. */
     static const char too_long[] = "longer than a signature is";
@@ -153,21 +153,23 @@ static wisp_status verify_file(verifier *v)
 wisp_status wisp_verify(const wisp_verify_options *options, wisp_verdict *verdict, wisp_report *report)
 {
     os_map map;
-    if (!options || !options->file || !verdict)
-        return base_fail(report, WISP_E_USAGE, "wisp_verify: a file and a verdict are needed");
-    *verdict = (wisp_verdict){0};
+    wisp_verify_options own;
+    BASE_TRY(host_take_options(&own, sizeof own, options, "wisp_verify_options", report));
+    BASE_TRY(host_check_result(verdict, "wisp_verdict", report));
+    if (!own.file) return base_fail(report, WISP_E_USAGE, "wisp_verify: a file is needed");
     if (!capsule_crypto_start()) return base_fail(report, WISP_E_IO, "no source of randomness");
-    verifier v = {.options = options, .verdict = verdict, .report = report};
+    verifier v = {.options = &own, .report = report};
     wisp_status status = load_keys(&v);
-    if (status == WISP_OK) status = os_map_file(&map, options->file, report);
+    if (status == WISP_OK) status = os_map_file(&map, own.file, report);
     if (status == WISP_OK) {
         os_map_sequential(map.data, map.size);
         v.file = (base_span){map.data, map.size};
-        verdict->file_bytes = map.size;
+        v.verdict.file_bytes = map.size;
         status = verify_file(&v);
-        if (status) status = base_fail_prefix(report, status, options->file);
+        if (status) status = base_fail_prefix(report, status, own.file);
         os_unmap(&map);
     }
+    host_give_result(verdict, &v.verdict, sizeof v.verdict);
     host_trust_fini(&v.trust);
     return status;
 }

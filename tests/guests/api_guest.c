@@ -92,6 +92,10 @@ EXPORT("checksum") int checksum(void)
         sum += buffer[i];
     return sum;
 }
+EXPORT("peek") int peek(volatile const int *at)
+{
+    return *at;
+}
 EXPORT("grow") int grow(int pages)
 {
     return (int)__builtin_wasm_memory_grow(0, (unsigned long)pages);
