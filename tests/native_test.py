@@ -227,10 +227,10 @@ def at_once_and_killed(folder):
         victim.wait()
         out, code = invoke(path, "now", "fib", 15)
         check(out == "610\n" and code.startswith("native"), f"after being killed: {code!r}")
-    left = cache / ".part-1-0123"
+    left = cache / "a.image.part-1-0123"
     left.write_bytes(b"half")
     os.utime(left, (time.time() - 7200, time.time() - 7200))
-    young = cache / ".part-2-0123"
+    young = cache / "a.image.part-2-0123"
     young.write_bytes(b"half")
     expect(0, "doctor")
     check(not left.exists() and young.exists(), "what was left half-written goes after an hour")

@@ -58,12 +58,6 @@ bool base_skip(base_reader *r, uint64_t size)
     return take(r, size) != NULL;
 }
 
-bool base_align(base_reader *r, size_t alignment)
-{
-    size_t rest = base_offset(r) % alignment;
-    return rest == 0 ? !r->failed : base_skip(r, alignment - rest);
-}
-
 bool base_can_hold(const base_reader *r, uint64_t count, uint64_t min_size)
 {
     return !r->failed && (min_size == 0 || count <= base_left(r) / min_size);
@@ -150,10 +144,6 @@ void base_put(base_buffer *b, const void *data, size_t size)
 }
 
 void base_put_u8(base_buffer *b, uint8_t v)
-{
-    base_put(b, &v, sizeof v);
-}
-void base_put_u16(base_buffer *b, uint16_t v)
 {
     base_put(b, &v, sizeof v);
 }

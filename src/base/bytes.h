@@ -37,7 +37,6 @@ float base_read_f32(base_reader *r);
 double base_read_f64(base_reader *r);
 base_span base_read_span(base_reader *r, uint64_t size); /* a view, not a copy; {NULL,0} on failure */
 bool base_skip(base_reader *r, uint64_t size);
-bool base_align(base_reader *r, size_t alignment); /* moves to the next multiple of `alignment` from the start */
 /* True if `count` records of at least `min_size` bytes can still follow: ask before allocating for them. */
 bool base_can_hold(const base_reader *r, uint64_t count, uint64_t min_size);
 
@@ -58,7 +57,6 @@ typedef struct base_buffer {
 void base_buffer_fini(base_buffer *b); /* an all-zero buffer is a valid empty one */
 void base_put(base_buffer *b, const void *data, size_t size);
 void base_put_u8(base_buffer *b, uint8_t v);
-void base_put_u16(base_buffer *b, uint16_t v);
 void base_put_u32(base_buffer *b, uint32_t v);
 void base_put_u64(base_buffer *b, uint64_t v);
 void base_put_f32(base_buffer *b, float v);

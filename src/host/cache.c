@@ -1,6 +1,5 @@
 /* Where capsules compiled from raw models are kept. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/sha256.h"
@@ -40,27 +39,12 @@ static wisp_status key_of(const char *source, char hex[65], wisp_report *report)
     return WISP_OK;
 }
 
-wisp_status host_cache_folder(char *out, size_t size, const char *name, wisp_report *report)
-{
-    const char *base = getenv("XDG_CACHE_HOME"), *below = "";
-    if (!base || base[0] != '/') { /* XDG base directories: relative paths are to be ignored */
-        base = getenv("HOME");
-        below = "/.cache";
-    }
-    if (!base || base[0] != '/') return base_fail(report, WISP_E_IO, "no cache folder: set XDG_CACHE_HOME or HOME");
-    int n = snprintf(out, size, "%s%s/wisp/%s", base, below, name);
-    if (n < 0 || (size_t)n + 80 > size) return base_fail(report, WISP_E_IO, "the cache folder's path is too long");
-    return os_make_directories(out, report);
-}
-
-wisp_status host_cache_path(char *out, size_t size, const char *source, wisp_report *report)
+wisp_status host_cache_path(char out[HOST_PATH_MAX], const char *source, wisp_report *report)
 {
     char hex[65];
-    wisp_report folder = {0};
-    wisp_status status = host_cache_folder(out, size, "capsules", &folder);
-    if (status) return base_fail(report, status, "%.200s, or make a capsule with `wisp pack %s`", folder.text, source);
+    BASE_TRY(host_cache_folder(out, "capsules", report));
     BASE_TRY(key_of(source, hex, report));
     size_t n = strlen(out);
-    snprintf(out + n, size - n, "/%s.wasm", hex);
+    snprintf(out + n, HOST_PATH_MAX - n, "/%s.wasm", hex);
     return WISP_OK;
 }

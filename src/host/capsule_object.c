@@ -46,8 +46,8 @@ static bool is_ours(const wisp_capsule *c, const char *source)
  * like any other; a damaged one is made again. */
 static wisp_status open_model(wisp_capsule *c, const char *path, const wisp_open_options *options, wisp_report *report)
 {
-    char cached[4096];
-    BASE_TRY(host_cache_path(cached, sizeof cached, path, report));
+    char cached[HOST_PATH_MAX];
+    BASE_TRY(host_cache_path(cached, path, report));
     os_file_info info;
     if (os_stat(cached, &info) && os_map_file_info(&c->map, &c->identity, cached, NULL) == WISP_OK) {
         if (open_mapped(c, NULL) == WISP_OK && is_ours(c, path)) return WISP_OK;

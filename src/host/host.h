@@ -4,6 +4,7 @@
 #include <wisp/wisp.h>
 
 #include "capsule/capsule.h"
+#include "host/folders.h"
 #include "os/os.h"
 #include "tensor/device.h"
 #include "wasm/wasm.h"
@@ -34,10 +35,8 @@ wisp_status host_replaceable(uint32_t **functions, const capsule *parsed, wisp_r
  * `json`. WISP_E_INTERNAL if it is not an event: then the guest is broken, or lying. */
 wisp_status host_read_event(wisp_event *event, base_json_doc **doc, base_span json, wisp_report *report) WISP_MUST_USE;
 
-/* $XDG_CACHE_HOME/wisp/NAME, which is made; with room for 80 characters more. */
-wisp_status host_cache_folder(char *out, size_t size, const char *name, wisp_report *report) WISP_MUST_USE;
 /* Where the capsule compiled from a raw model is kept: $XDG_CACHE_HOME/wisp/capsules/<key>.wasm. The folder is made. */
-wisp_status host_cache_path(char *out, size_t size, const char *source, wisp_report *report) WISP_MUST_USE;
+wisp_status host_cache_path(char out[HOST_PATH_MAX], const char *source, wisp_report *report) WISP_MUST_USE;
 
 /* ---- session.c ---- */
 tensor_device *host_session_device(wisp_session *session); /* NULL: the portable one, inside the sandbox */

@@ -3,37 +3,29 @@
  * key that only this installation knows (trust.h). Whoever can only write to the cache, or copies
  * a cache from elsewhere, cannot place code in it. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/sha256.h"
 #include "capsule/crypto.h"
 #include "host/native.h"
 #include "host/trust.h"
-#include "os/own_folder.h"
 #include "wasm/native_request.h"
 
-enum { KEY_BYTES = 32, MAC_BYTES = CAPSULE_MAC_BYTES, MAGIC_BYTES = 8, NAME_BYTES = 80 };
+enum { KEY_BYTES = 32, MAC_BYTES = CAPSULE_MAC_BYTES, MAGIC_BYTES = 8 };
 static const uint64_t cache_limit = 1ull << 30, image_limit = 1ull << 29;
 static const char magic[MAGIC_BYTES + 1] = "WISPNAT2";
 
-/* XDG base directories: a relative path is to be ignored. */
-static bool xdg_folder(char *out, size_t size, const char *variable, const char *below_home, const char *below)
-{
-    const char *base = getenv(variable), *home = getenv("HOME");
-    int n = -1;
-    if (base && base[0] == '/')
-        n = snprintf(out, size, "%s/%s", base, below);
-    else if (home && home[0] == '/')
-        n = snprintf(out, size, "%s/%s/%s", home, below_home, below);
-    return n > 0 && (size_t)n < size;
-}
+/* One image's place; the folder is made, and is this user's alone. */
+typedef struct place {
+    char path[HOST_PATH_MAX];
+    const char *name; /* in it: <key>.image */
+} place;
 
-static wisp_status open_folder(os_private *dir, char *path, size_t size, wisp_report *report)
+static wisp_status open_folder(char path[HOST_PATH_MAX], wisp_report *report)
 {
-    if (!xdg_folder(path, size, "XDG_CACHE_HOME", ".cache", "wisp/native"))
-        return base_fail(report, WISP_E_IO, "no cache folder: neither XDG_CACHE_HOME nor HOME is set");
-    return os_private_open(dir, path, report);
+    BASE_TRY(host_cache_folder(path, "native", report));
+    return os_check_private(path, report);
 }
 
 /* Over the file's name too: a file under another name is not good either. */
@@ -50,7 +42,7 @@ static void authenticate(uint8_t mac[CAPSULE_MAC_BYTES], const uint8_t key[KEY_B
 }
 
 /* All that the code depends on: module, compiler, target, options. */
-static void name_of(char out[NAME_BYTES], const wasm_native_wanted *wanted)
+static void name_of(char out[HOST_CACHE_NAME_MAX], const wasm_native_wanted *wanted)
 {
     base_sha256 h;
     uint8_t digest[32], words[12];
@@ -64,6 +56,30 @@ static void name_of(char out[NAME_BYTES], const wasm_native_wanted *wanted)
     base_sha256_final(&h, digest);
     base_hex(digest, sizeof digest, out);
     strcat(out, ".image");
+}
+
+static wisp_status find_place(place *p, const wasm_native_wanted *wanted, wisp_report *report)
+{
+    char name[HOST_CACHE_NAME_MAX];
+    BASE_TRY(open_folder(p->path, report));
+    const size_t n = strlen(p->path);
+    name_of(name, wanted);
+    snprintf(p->path + n, sizeof p->path - n, "/%s", name); /* there is room */
+    p->name = p->path + n + 1;
+    return WISP_OK;
+}
+
+/* ---- reading ---- */
+
+static wisp_status read_file(base_buffer *file, const place *p, wisp_report *report)
+{
+    os_file_info info;
+    if (!os_stat(p->path, &info)) return base_fail(report, WISP_E_NOT_FOUND, "not compiled yet");
+    if (info.size > image_limit) return base_fail(report, WISP_E_LIMIT, "%s: too large", p->path);
+    if (!BASE_GROW(file->data, file->capacity, (size_t)info.size))
+        return base_fail(report, WISP_E_MEMORY, "out of memory for native code");
+    os_populate(file->data, (size_t)info.size);
+    return os_read_private(p->path, false, file->data, (size_t)info.size, &file->size, report);
 }
 
 /* Leaves the image alone in `file`: what vouches for it comes last, so that nothing is moved. */
@@ -81,57 +97,61 @@ static bool is_good(base_buffer *file, const uint8_t key[KEY_BYTES], const char 
 
 wisp_status host_native_cache_read(base_buffer *image, const wasm_native_wanted *wanted, wisp_report *report)
 {
-    char path[4096], name[NAME_BYTES];
+    place p;
     uint8_t key[KEY_BYTES];
-    os_private dir = OS_PRIVATE_NONE;
     base_buffer file = {0};
-    BASE_TRY(open_folder(&dir, path, sizeof path, report));
-    name_of(name, wanted);
-    wisp_report why = {0};
-    wisp_status status = os_private_read(&dir, name, false, image_limit, &file, &why);
-    if (status != WISP_OK)
-        base_fail(report, status, "%s", status == WISP_E_NOT_FOUND ? "not compiled yet" : why.text);
-    else
-        status = host_installation_key(key, "native code", report);
-    if (status == WISP_OK && !is_good(&file, key, name))
-        status = base_fail(report, WISP_E_NOT_FOUND, "%s/%s: ignored: damaged, or not made here", path, name);
-    if (status == WISP_OK) os_private_touch(&dir, name);
-    os_private_close(&dir);
-    if (status == WISP_OK)
-        *image = file;
-    else
+    BASE_TRY(find_place(&p, wanted, report));
+    wisp_status status = read_file(&file, &p, report);
+    if (status == WISP_OK) status = host_installation_key(key, "native code", report);
+    if (status == WISP_OK && !is_good(&file, key, p.name))
+        status = base_fail(report, WISP_E_NOT_FOUND, "%s: ignored: damaged, or not made here", p.path);
+    if (status != WISP_OK) {
         base_buffer_fini(&file);
+        return status;
+    }
+    os_touch(p.path);
+    *image = file;
+    return WISP_OK;
+}
+
+/* ---- writing ---- */
+
+static wisp_status write_file(const place *p, base_span image, base_span tail, wisp_report *report)
+{
+    os_output *out;
+    BASE_TRY(os_output_open(&out, p->path, report));
+    wisp_status status = os_output_make_private(out, report);
+    if (status == WISP_OK) status = os_output_write(out, image.data, image.size, report);
+    if (status == WISP_OK) status = os_output_write(out, tail.data, tail.size, report);
+    if (status == WISP_OK) return os_output_commit(out, report);
+    os_output_abort(out);
     return status;
 }
 
 wisp_status host_native_cache_write(base_span image, const wasm_native_wanted *wanted, wisp_report *report)
 {
-    char path[4096], name[NAME_BYTES];
+    place p;
     uint8_t key[KEY_BYTES], tail[MAGIC_BYTES + MAC_BYTES];
-    os_private dir = OS_PRIVATE_NONE;
-    if (image.size > image_limit) return base_fail(report, WISP_E_LIMIT, "too large for the cache");
+    if (image.size > image_limit - sizeof tail) return base_fail(report, WISP_E_LIMIT, "too large for the cache");
     BASE_TRY(host_installation_key(key, "native code", report));
-    BASE_TRY(open_folder(&dir, path, sizeof path, report));
-    name_of(name, wanted);
+    BASE_TRY(find_place(&p, wanted, report));
     memcpy(tail, magic, MAGIC_BYTES);
-    authenticate(tail + MAGIC_BYTES, key, name, image);
-    wisp_status status = os_private_write(&dir, name, image, (base_span){tail, sizeof tail}, report);
-    os_private_sweep(&dir, cache_limit);
-    os_private_close(&dir);
-    return status;
+    authenticate(tail + MAGIC_BYTES, key, p.name, image);
+    BASE_TRY(write_file(&p, image, (base_span){tail, sizeof tail}, report));
+    p.path[p.name - p.path - 1] = 0;
+    os_sweep_folder(p.path, cache_limit);
+    return WISP_OK;
 }
 
 void host_native_cache_describe(char *out, size_t size)
 {
-    char path[4096];
-    os_private dir = OS_PRIVATE_NONE;
+    char path[HOST_PATH_MAX];
     wisp_report report = {0};
-    if (open_folder(&dir, path, sizeof path, &report) != WISP_OK) {
+    if (open_folder(path, &report) != WISP_OK) {
         snprintf(out, size, "%s", report.text);
         return;
     }
-    os_private_usage usage = os_private_sweep(&dir, cache_limit);
-    os_private_close(&dir);
+    const os_usage usage = os_sweep_folder(path, cache_limit);
     snprintf(out, size, "%.150s: %llu images, %.1f MB", path, (unsigned long long)usage.files,
              (double)usage.bytes / 1e6);
 }

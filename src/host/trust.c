@@ -6,20 +6,6 @@
 
 #include "base/mem.h"
 
-wisp_status host_config_path(char out[HOST_PATH_MAX], const char *name, wisp_report *report)
-{
-    const char *base = getenv("XDG_CONFIG_HOME"), *below = "";
-    if (!base || base[0] != '/') { /* XDG base directories: relative paths are to be ignored */
-        base = getenv("HOME");
-        below = "/.config";
-    }
-    if (!base || base[0] != '/')
-        return base_fail(report, WISP_E_IO, "no folder for settings: set XDG_CONFIG_HOME or HOME");
-    int n = snprintf(out, HOST_PATH_MAX, "%s%s/wisp%s%s", base, below, *name ? "/" : "", name);
-    if (n < 0 || n >= HOST_PATH_MAX) return base_fail(report, WISP_E_IO, "the path of the settings is too long");
-    return WISP_OK;
-}
-
 static wisp_status read_installation_key(const char *path, uint8_t key[32], wisp_report *report)
 {
     size_t size;

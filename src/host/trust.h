@@ -4,12 +4,11 @@
 #include <wisp/sign.h>
 
 #include "capsule/signature.h"
+#include "host/folders.h"
 #include "os/os.h"
 
-enum { HOST_TRUSTED_MAX = 256, HOST_PATH_MAX = 4096 };
+enum { HOST_TRUSTED_MAX = 256 };
 
-/* $XDG_CONFIG_HOME/wisp/NAME; nothing is made. */
-wisp_status host_config_path(char out[HOST_PATH_MAX], const char *name, wisp_report *report) WISP_MUST_USE;
 /* A secret of this installation, made on first use, which authenticates what WISP keeps for itself in caches.
  * `purpose` separates one use from another. */
 wisp_status host_installation_key(uint8_t key[32], const char *purpose, wisp_report *report) WISP_MUST_USE;

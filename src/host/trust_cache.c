@@ -36,7 +36,7 @@ static bool describe(subject *s, const host_trust_query *q)
     base_sha256_of(q->copied.bytes.data, q->copied.bytes.size, s->bytes + 8 * 7);
     base_sha256_of(s->bytes, SUBJECT_BYTES - CAPSULE_PUBLIC_BYTES, digest);
     base_hex(digest, sizeof digest, hex);
-    if (host_cache_folder(folder, sizeof folder, "trust", NULL) != WISP_OK) return false;
+    if (host_cache_folder(folder, "trust", NULL) != WISP_OK) return false;
     int n = snprintf(s->path, sizeof s->path, "%s/%s", folder, hex);
     return n > 0 && n < HOST_PATH_MAX;
 }
@@ -79,7 +79,7 @@ void host_trust_remember(const host_trust_query *query, const host_trusted_key *
     memcpy(entry, signer->key.key, CAPSULE_PUBLIC_BYTES);
     os_output *out;
     if (os_output_open(&out, s.path, NULL) != WISP_OK) return;
-    if (os_output_write(out, entry, sizeof entry, NULL) == WISP_OK)
+    if (os_output_make_private(out, NULL) == WISP_OK && os_output_write(out, entry, sizeof entry, NULL) == WISP_OK)
         (void)!os_output_commit(out, NULL);
     else
         os_output_abort(out);

@@ -32,12 +32,15 @@ void os_map_done(const void *data, size_t size);
 /* A file that appears under its final name only when os_output_commit succeeds: temporary name beside it, fsync,
  * rename. os_output_abort (or a crash) leaves nothing under the final name. */
 typedef struct os_output os_output;
+#define OS_TEMPORARY ".part-" /* in its temporary name; then the process's id and random digits */
 wisp_status os_output_open(os_output **out, const char *path, wisp_report *report) WISP_MUST_USE;
 wisp_status os_output_write(os_output *out, const void *data, size_t size, wisp_report *report) WISP_MUST_USE;
 /* Overwrites bytes already written (a header known only at the end). */
 wisp_status os_output_write_at(os_output *out, uint64_t offset, const void *data, size_t size,
                                wisp_report *report) WISP_MUST_USE;
 uint64_t os_output_offset(const os_output *out);
+/* Nobody but this user may read or write it: before anything is written. */
+wisp_status os_output_make_private(os_output *out, wisp_report *report) WISP_MUST_USE;
 /* Gives it the permissions of another file: before what replaces a file is committed. */
 wisp_status os_output_mode_of(os_output *out, const char *path, wisp_report *report) WISP_MUST_USE;
 wisp_status os_output_commit(os_output *out, wisp_report *report) WISP_MUST_USE; /* frees `out` in any case */
@@ -53,7 +56,7 @@ struct os_file_info {
 };
 bool os_stat(const char *path, os_file_info *info);
 
-/* ---- files that decide about trust, and secrets (posix_private.c) ---- */
+/* ---- files that decide about trust, secrets, caches (posix_private.c) ---- */
 /* May anyone but this user and root change what this path leads to? Looks at every folder above it as well. Owners
  * other than these two, and modes that let a group or others write (unless the folder is sticky), are untrusted. */
 wisp_status os_check_private(const char *path, wisp_report *report) WISP_MUST_USE;
@@ -69,6 +72,13 @@ wisp_status os_create_file(const char *path, unsigned mode, const void *data, si
 wisp_status os_list_folder(const char *path, bool (*each)(void *context, const char *name), void *context,
                            wisp_report *report) WISP_MUST_USE;
 wisp_status os_remove_file(const char *path, wisp_report *report) WISP_MUST_USE;
+/* A cache: files used just now stay longest. Sweeping removes what os_output leaves when its process is killed, after
+ * an hour, and then the files not used for the longest time until all are `limit` bytes at most. What is left. */
+void os_touch(const char *path);
+typedef struct os_usage {
+    uint64_t files, bytes;
+} os_usage;
+os_usage os_sweep_folder(const char *path, uint64_t limit);
 bool os_file_exists(const char *path); /* anything of that name, also a dangling link */
 /* Where a path leads, links resolved; NULL with a report if nowhere. base_free. */
 char *os_real_path(const char *path, wisp_report *report);

@@ -66,7 +66,7 @@ wisp_status os_output_open(os_output **result, const char *path, wisp_report *re
     memcpy(out->final, path, n + 1);
     uint32_t random = 0;
     os_random(&random, sizeof random);
-    snprintf(out->temporary, n + 40, "%s.part-%ld-%08x", path, (long)getpid(), (unsigned)random);
+    snprintf(out->temporary, n + 40, "%s" OS_TEMPORARY "%ld-%08x", path, (long)getpid(), (unsigned)random);
     out->slot = take_slot(out->temporary);
     out->fd = open(out->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (out->fd < 0) {
@@ -124,6 +124,13 @@ wisp_status os_output_write_at(os_output *out, uint64_t offset, const void *data
 uint64_t os_output_offset(const os_output *out)
 {
     return out->offset;
+}
+
+wisp_status os_output_make_private(os_output *out, wisp_report *report)
+{
+    if (fchmod(out->fd, 0600) != 0)
+        return base_fail(report, WISP_E_IO, "%s: cannot make it private: %s", out->final, strerror(errno));
+    return WISP_OK;
 }
 
 wisp_status os_output_mode_of(os_output *out, const char *path, wisp_report *report)

@@ -1,4 +1,4 @@
-/* Files that others must not be able to change, or to read. */
+/* Files that others must not be able to change, or to read; and caches of such files. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "os/os.h"
+
+enum { TEMPORARY_SECONDS = 3600 };
 
 static wisp_status io_error(const char *path, wisp_report *report)
 {
@@ -141,4 +144,62 @@ bool os_file_exists(const char *path)
 {
     struct stat st;
     return lstat(path, &st) == 0;
+}
+
+/* ---- caches ---- */
+
+void os_touch(const char *path)
+{
+    if (utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW) != 0) return; /* only its place in the queue suffers */
+}
+
+typedef struct found_file {
+    char name[256];
+    uint64_t size;
+    int64_t used; /* seconds */
+} found_file;
+
+static int older_first(const void *a, const void *b)
+{
+    const found_file *x = a, *y = b;
+    return x->used < y->used ? -1 : x->used > y->used;
+}
+
+static void remember(int folder, const char *name, found_file **files, size_t *count, size_t *capacity)
+{
+    struct stat st;
+    if (strlen(name) >= sizeof(*files)->name) return;
+    if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) return;
+    if (strstr(name, OS_TEMPORARY)) {
+        if (time(NULL) - st.st_mtim.tv_sec > TEMPORARY_SECONDS) unlinkat(folder, name, 0);
+        return;
+    }
+    if (name[0] == '.' || !BASE_GROW(*files, *capacity, *count + 1)) return;
+    found_file *f = &(*files)[(*count)++];
+    memcpy(f->name, name, strlen(name) + 1);
+    f->size = (uint64_t)st.st_size;
+    f->used = st.st_mtim.tv_sec;
+}
+
+os_usage os_sweep_folder(const char *path, uint64_t limit)
+{
+    os_usage usage = {0};
+    found_file *files = NULL;
+    size_t count = 0, capacity = 0;
+    DIR *list = opendir(path);
+    if (!list) return usage;
+    for (struct dirent *e; (e = readdir(list));)
+        remember(dirfd(list), e->d_name, &files, &count, &capacity);
+    for (size_t i = 0; i < count; i++)
+        usage.bytes += files[i].size;
+    usage.files = count;
+    if (usage.bytes > limit) qsort(files, count, sizeof *files, older_first);
+    for (size_t i = 0; i < count && usage.bytes > limit; i++) {
+        unlinkat(dirfd(list), files[i].name, 0);
+        usage.bytes -= files[i].size;
+        usage.files--;
+    }
+    closedir(list);
+    base_free(files);
+    return usage;
 }

@@ -9,7 +9,7 @@
 /* The linker's names for the section's bounds; absent while nothing is in it. */
 extern const char __start_wasm_ops_text[] __attribute__((weak, visibility("hidden")));
 extern const char __stop_wasm_ops_text[] __attribute__((weak, visibility("hidden")));
-__attribute__((weak)) const void *wasm_fault_code(const wasm_store *store, const uintptr_t *registers, unsigned count);
+__attribute__((weak)) const void *wasm_fault_code(wasm_store *store, const uintptr_t *registers, unsigned count);
 
 /* Initial-exec: a signal handler may not allocate thread-local storage. */
 static _Thread_local wasm_activation *innermost __attribute__((tls_model("initial-exec")));

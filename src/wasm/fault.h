@@ -65,7 +65,7 @@ bool wasm_faults_available(const wasm_store *store);
 /* Where the interpreter's code pointer is, given the interrupted registers (os/faults.h says in which order); NULL:
  * unknown. Runs inside the signal handler. The interpreter provides it; what it returns is in store->fault_code when
  * the trap is captured. */
-const void *wasm_fault_code(const wasm_store *store, const uintptr_t *registers, unsigned count);
+const void *wasm_fault_code(wasm_store *store, const uintptr_t *registers, unsigned count);
 
 /* ---- images of native code ---- */
 

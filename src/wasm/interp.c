@@ -51,9 +51,8 @@ const wasm_body *wasm_body_at(wasm_store *store, const void *code)
 
 /* An operation faulted: its code pointer and the first free record are in registers, the guest's numbers in others.
  * What is taken is only shown, in a trap. */
-const void *wasm_fault_code(const wasm_store *store, const uintptr_t *registers, unsigned count)
+const void *wasm_fault_code(wasm_store *s, const uintptr_t *registers, unsigned count)
 {
-    wasm_store *s = (wasm_store *)store;
     for (unsigned n = 0; n < count; n++) {
         const uintptr_t at = registers[n] - (uintptr_t)s->frames;
         if (!at || at > (uintptr_t)(s->frames_end - s->frames) * sizeof *s->frames || at % sizeof *s->frames) continue;

@@ -112,14 +112,6 @@ bool wasm_memory_is_fixed(const wasm_memory *memory)
     return memory->reserved != 0;
 }
 
-/* As an import sees it (core §4.5.3): the minimum is the present size. */
-wasm_range wasm_memory_range(const wasm_memory *memory)
-{
-    wasm_range range = memory->range;
-    range.min = memory->size / WASM_PAGE;
-    return range;
-}
-
 void *wasm_memory_at(const wasm_instance *instance, uint64_t address, uint64_t size)
 {
     static uint8_t nothing; /* an empty range at 0 of an empty memory is valid, and not NULL */
@@ -260,11 +252,6 @@ wasm_type wasm_table_type(const wasm_table *table)
 {
     return table->type;
 }
-uint64_t wasm_table_size(const wasm_table *table)
-{
-    return table->size;
-}
-
 uint64_t wasm_table_grow(wasm_table *table, uint64_t count, void *value)
 {
     const uint64_t old = table->size;

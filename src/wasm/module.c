@@ -82,20 +82,10 @@ wasm_code_info wasm_module_code(const wasm_module *m, uint32_t func)
                             .operand_count = code->operands};
 }
 
-uint32_t wasm_module_data_count(const wasm_module *m)
-{
-    return m->data_count;
-}
-
 wasm_data_info wasm_module_data(const wasm_module *m, uint32_t index)
 {
     if (index >= m->data_count) return (wasm_data_info){0};
     return (wasm_data_info){.bytes = m->datas[index].bytes, .passive = m->datas[index].mode == WASM_SEGMENT_PASSIVE};
-}
-
-uint32_t wasm_module_memory_count(const wasm_module *m)
-{
-    return m->memory_count;
 }
 
 wasm_range wasm_module_memory(const wasm_module *m, uint32_t index)

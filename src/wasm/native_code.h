@@ -55,7 +55,6 @@ bool wasm_native_is_of(base_span image, const uint8_t module[32]);
  * interpreter goes on. The store's thread; also from a host function. */
 wisp_status wasm_native_use(wasm_instance *instance, base_span image, const wasm_native_wanted *wanted,
                             wisp_report *report) WISP_MUST_USE;
-bool wasm_native_used(const wasm_instance *instance);
 /* The flags that native code of this instance must have: explicit checks if its memory 0 has no guard pages, fuel if
  * its store counts it. */
 uint32_t wasm_native_flags_of(const wasm_instance *instance);

@@ -122,11 +122,6 @@ wisp_status wasm_native_use(wasm_instance *instance, base_span image, const wasm
     return wasm_native_attach(instance, found, report);
 }
 
-bool wasm_native_used(const wasm_instance *instance)
-{
-    return instance->native != NULL;
-}
-
 uint32_t wasm_native_flags_of(const wasm_instance *instance)
 {
     const wasm_memory *memory = instance->memory0;

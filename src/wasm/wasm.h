@@ -139,9 +139,7 @@ const wasm_functype *wasm_module_func_type(const wasm_module *module, uint32_t f
 wasm_code_info wasm_module_code(const wasm_module *module, uint32_t func); /* of a defined function, else all zero */
 base_span wasm_module_func_name(const wasm_module *module, uint32_t func); /* name section, or {NULL, 0} */
 
-uint32_t wasm_module_data_count(const wasm_module *module);
 wasm_data_info wasm_module_data(const wasm_module *module, uint32_t index);
-uint32_t wasm_module_memory_count(const wasm_module *module);
 wasm_range wasm_module_memory(const wasm_module *module, uint32_t index);
 
 typedef struct wasm_table_info {
@@ -326,8 +324,7 @@ wasm_store *wasm_func_store(const wasm_func *func);
  * until the guest runs or the memory grows. */
 void *wasm_memory_at(const wasm_instance *instance, uint64_t address, uint64_t size);
 uint8_t *wasm_memory_data(const wasm_memory *memory);
-uint64_t wasm_memory_size(const wasm_memory *memory); /* bytes */
-wasm_range wasm_memory_range(const wasm_memory *memory);
+uint64_t wasm_memory_size(const wasm_memory *memory);           /* bytes */
 uint64_t wasm_memory_grow(wasm_memory *memory, uint64_t pages); /* the old page count, UINT64_MAX: refused */
 /* Says whether the memory's bytes stay where they are when it grows. */
 bool wasm_memory_is_fixed(const wasm_memory *memory);
@@ -335,7 +332,6 @@ bool wasm_memory_is_fixed(const wasm_memory *memory);
 wisp_status wasm_memory_new(wasm_memory **out, wasm_store *store, wasm_range pages, wisp_report *report) WISP_MUST_USE;
 wisp_status wasm_table_new(wasm_table **out, wasm_store *store, wasm_type type, wasm_range elements, void *initial,
                            wisp_report *report) WISP_MUST_USE;
-uint64_t wasm_table_size(const wasm_table *table);
 bool wasm_table_get(const wasm_table *table, uint64_t index, void **value); /* false: out of bounds */
 wasm_type wasm_table_type(const wasm_table *table);
 wisp_status wasm_global_new(wasm_global **out, wasm_store *store, wasm_type type, bool is_mutable, wasm_value value,

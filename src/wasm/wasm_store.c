@@ -387,7 +387,7 @@ static wisp_status run(wasm_store *store, wasm_func *func, wasm_value *v, wasm_t
         store->host_depth--;
     } else {
         store->host_depth++;
-        status = func->code ? wasm_interpret(store, func, v) : wasm_call_host(store, func, func->instance, v);
+        status = wasm_call_host(store, func, func->instance, v);
         store->host_depth--;
     }
     /* the search for a handler was given up */
