@@ -4,6 +4,7 @@ outputs that appear whole or not at all. cli_test.py WISP"""
 import json
 import os
 import pathlib
+import re
 import resource
 import signal
 import struct
@@ -65,6 +66,11 @@ def usage():
         expect(2, "run", "x.wasm", option, value, mentions=[value])
     for shell in ("bash", "zsh", "fish"):
         script = expect(0, "completion", shell, mentions=["tokenize"]).stdout
+        for command in COMMANDS:
+            head = f"from {command}'" if shell == "fish" else f" {command}) words="
+            lines = "\n".join(line for line in script.splitlines() if head in line)
+            for name in set(re.findall(r"--([a-z][a-z-]+)", run(command, "--help").stdout.split("Example:")[0])) - {"help"}:
+                check(re.search(rf"-l {name}\b|--{name} ", lines), f"{shell} completes {command} --{name}")
         if shell == "bash":
             check(subprocess.run(["bash", "-n"], input=script, text=True).returncode == 0, "bash completion parses")
     expect(2, "completion", "csh")
@@ -116,7 +122,9 @@ def outputs(folder):
     out.write_bytes(b"precious")
     expect(1, "pack", folder / "bad.gguf", "-o", out)
     check(out.read_bytes() == b"precious", "a failed pack leaves an older output alone")
-    expect(0, "pack", boxed, "-o", out)
+    packed = json.loads(expect(0, "pack", boxed, "-o", out, "--json", "--version", "7").stdout)
+    check(packed["bytes"] == out.stat().st_size and packed["output"] == str(out) and packed["version"] == "7" and
+          0 < packed["weight_bytes"] < packed["bytes"], f"pack --json: {packed}")
     expect(1, "run", out, "-p", "word " * 3000, mentions=["context"])
     expect(1, "run", out, "-p", "x", "--context", "1000000", mentions=["context"])
     expect(2, "pack", out, "-o", out)

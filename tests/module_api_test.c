@@ -8,10 +8,13 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include <wisp/module.h>
 
@@ -873,6 +876,61 @@ static void programs(void **state)
 
 /* ---- memory that runs out ---- */
 
+typedef struct client {
+    unsigned short port; /* as the network has it */
+    char answer[16];
+    ssize_t size;
+} client;
+
+static void connect_and_ask(void *context)
+{
+    client *c = context;
+    const struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = c->port, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct timeval patience = {.tv_sec = 60};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    c->size = -1;
+    if (connect(fd, (const struct sockaddr *)&to, sizeof to) == 0 && send(fd, "hello", 5, 0) == 5 &&
+        shutdown(fd, SHUT_WR) == 0)
+        c->size = recv(fd, c->answer, sizeof c->answer - 1, MSG_WAITALL);
+    close(fd);
+}
+
+/* A listening socket of the embedder's, granted: a real client over loopback. Without it there is nothing at 3. */
+static void listeners(void **state)
+{
+    (void)state;
+    wisp_module *m = NULL;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const char *const args[] = {"program", "serve", "3"};
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(wisp_module_open(&m, NULL, getenv("WISP_WASI_GUEST"), NULL), WISP_OK);
+    for (size_t granted = 0; granted < 2; granted++) {
+        wisp_wasi wasi = {
+            .size = sizeof wasi, .args = args, .arg_count = 3, .listeners = &listener, .listener_count = granted};
+        wisp_instance_options options = {.size = sizeof options, .wasi = &wasi};
+        wisp_instance *instance = NULL;
+        client c = {.port = address.sin_port};
+        os_thread *thread = NULL;
+        uint32_t code = 99;
+        assert_int_equal(wisp_instance_new(&instance, m, &options, NULL), WISP_OK);
+        if (granted) assert_int_equal(os_thread_start(&thread, connect_and_ask, &c, NULL), WISP_OK);
+        assert_int_equal(wisp_instance_run(instance, &code, NULL), WISP_OK);
+        if (thread) os_thread_join(thread);
+        assert_int_equal(code, granted ? 0 : 7);
+        assert_string_equal(c.answer, granted ? "HELLO" : "");
+        wisp_instance_free(instance);
+    }
+    wisp_module_free(m);
+    assert_int_equal(listen(listener, 1), 0); /* a duplicate was used: this one is still open */
+    close(listener);
+}
+
 static void failing_allocations(void **state)
 {
     (void)state;
@@ -926,6 +984,7 @@ int main(void)
         cmocka_unit_test(links_that_fail),
         cmocka_unit_test(a_start_that_fails),
         cmocka_unit_test(programs),
+        cmocka_unit_test(listeners),
         cmocka_unit_test(failing_allocations),
     };
     return cmocka_run_group_tests(tests, prepare, clean_up);

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -211,7 +212,7 @@ def inspecting_many_exports(folder):
 
 def with_import(module, name):
     def text(s):
-        return bytes([len(s)]) + s.encode()
+        return bytes([len(s.encode())]) + s.encode()
     content = b"\1" + text(module) + text(name) + b"\0\0"
     return (b"\0asm\1\0\0\0\1\4\1\x60\0\0" + bytes([2, len(content)]) + content)
 
@@ -240,9 +241,50 @@ def bad_files(folder):
                                 ("wasi_snapshot_preview1", "fd_write", ["as (), but what is offered is (iiii)i"]),
                                 ("wasi_unstable", "fd_write", ["before preview 1"]),
                                 ("wasi:cli/exit@0.2.0", "exit", ["preview 2"]),
-                                ("env", "\x1b[31m", ["?[31m"])):
+                                ("env", "\x1b[31m", ["?[31m"]),
+                                ("env", "a\u202eb\u200bc\u00a9", ["a\\u{202e}b\\u{200b}c\u00a9"])):
         path.write_bytes(with_import(module, name))
         expect(1, "run", path, mentions=["bad.wasm", *words])
+    path.write_bytes(with_import("env", "a\u202eb"))
+    shown = expect(0, "inspect", path).stdout
+    check("a\\u{202e}b" in shown and "\u202e" not in shown, f"no hidden mark reaches the terminal: {shown!r}")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def listening(folder):
+    """Connections only from where --tcplisten says; the sockets come after the folders."""
+    expect(7, "run", GUEST, "serve", "3", out="accept: Bad file descriptor\n")
+    for folders in ([], ["--dir", folder]):
+        port = free_port()
+        process = subprocess.Popen([WISP, "run", *folders, "--tcplisten", f"127.0.0.1:{port}", GUEST, "serve",
+                                    str(3 + len(folders) // 2)], stdout=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                client = socket.create_connection(("127.0.0.1", port), timeout=60)
+                break
+            except ConnectionRefusedError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+        with client:
+            client.sendall(b"shout")
+            client.shutdown(socket.SHUT_WR)
+            answer = client.recv(100)
+        out, _ = process.communicate(timeout=60)
+        check(answer == b"SHOUT" and process.returncode == 0 and out == "5 bytes\n",
+              f"a connection: {answer!r} {process.returncode} {out!r}")
+    for bad in ("8080", ":8080", "localhost:8080", "127.0.0.1:", "::1:80", "[::1:80", "127.0.0.1:99999", "127.0.0.1:http"):
+        expect(2, "run", "--tcplisten", bad, GUEST, mentions=["ADDRESS:PORT", bad])
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        expect(1, "run", "--tcplisten", f"127.0.0.1:{taken.getsockname()[1]}", GUEST, mentions=["Address already in use"])
 
 
 def misuse():
@@ -270,6 +312,7 @@ def main():
         throwing(folder)
         inspecting_many_exports(folder)
         bad_files(folder)
+        listening(folder)
         misuse()
     print(f"{passed} checks passed, {failed} failed")
     return 1 if failed else 0

@@ -41,7 +41,7 @@ typedef struct wisp_sign_options {
 } wisp_sign_options;
 
 /** Signs a file. Inside a module: signatures by the same keys are replaced, those of others kept if they still hold
- * (*kept, may be NULL, counts them); where adding one would void them, WISP_E_USAGE. */
+ * (*kept, may be NULL, counts them); where adding one would void them, WISP_E_UNSUPPORTED. */
 WISP_API wisp_status wisp_sign(const wisp_sign_options *options, uint32_t *kept, wisp_report *report) WISP_MUST_USE;
 
 typedef struct wisp_verify_options {

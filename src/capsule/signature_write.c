@@ -257,9 +257,8 @@ static wisp_status make_section(signer *g, wisp_report *report)
 
 static wisp_status lost(wisp_report *report)
 {
-    return base_fail(report, WISP_E_USAGE,
-                     "already signed by another key, whose signature would not hold any more: the model data move. "
-                     "Sign with all keys at once, drop the old signature with --replace, or use --detached");
+    return base_fail(report, WISP_E_UNSUPPORTED,
+                     "already signed by another key, whose signature would not hold any more: the model data move");
 }
 
 static wisp_status write_bytes(signer *g, const capsule_sink *sink, base_sha256 *h, base_span bytes, uint64_t *done,

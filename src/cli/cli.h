@@ -74,10 +74,14 @@ int cli_parse(const cli_command *command, int argc, char **argv);
 const char *cli_given_under(const cli_command *command, const char *heading, const char *except);
 
 /* ---- terminal.c ---- */
-void cli_put_clean(FILE *out, const char *text); /* control characters as '?' */
+/* For names and messages, which may come from a hostile file: what acts on a terminal or hides in a text (controls,
+ * direction marks, invisible characters), and what is no UTF-8, is written as \u{202e} or \xff. */
+void cli_put_clean(FILE *out, const char *text);
 /* "wisp: TEXT" on standard error, in red on a terminal. */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cli_fail(const wisp_report *report); /* returns EXIT_FAILED, or EXIT_INTERRUPTED if that is what it was */
+/* The library says what is wrong; `advice` which command or option helps. */
+int cli_fail_with(const wisp_report *report, const char *advice);
 int cli_usage_error(const cli_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool cli_is_terminal(int fd);
 const char *cli_size(uint64_t bytes, char out[32]); /* "12.3 MB" */
@@ -103,7 +107,7 @@ uint64_t cli_now_ms(void);
 /* ---- run_program.c ---- */
 /* Options of `wisp run` for WASI programs; CLI_PROGRAM_OPTIONS lists them in a table. */
 typedef struct cli_program_options {
-    cli_list directories, environment;
+    cli_list directories, environment, listeners;
     uint64_t fuel, deadline_ms, memory;
     const char *invoke;
 } cli_program_options;
@@ -112,7 +116,7 @@ extern cli_program_options cli_program;
     {0,                                                                                                                \
      "dir",                                                                                                            \
      "HOST[:GUEST][:ro]",                                                                                              \
-     "a folder that the program may use, under the name GUEST (repeatable)",                                           \
+     "a folder that it may use, under the name GUEST (repeatable)",                                                    \
      CLI_LIST,                                                                                                         \
      &cli_program.directories,                                                                                         \
      0,                                                                                                                \
@@ -127,6 +131,15 @@ extern cli_program_options cli_program;
          0,                                                                                                            \
          0,                                                                                                            \
          NULL},                                                                                                        \
+        {0,                                                                                                            \
+         "tcplisten",                                                                                                  \
+         "ADDRESS:PORT",                                                                                               \
+         "a socket from which it may take connections (repeatable)",                                                   \
+         CLI_LIST,                                                                                                     \
+         &cli_program.listeners,                                                                                       \
+         0,                                                                                                            \
+         0,                                                                                                            \
+         NULL},                                                                                                        \
         {0, "fuel", "N", NULL, CLI_UINT, &cli_program.fuel, 1, 1.8446744073709552e19, NULL},                           \
         {0,                                                                                                            \
          "deadline",                                                                                                   \
@@ -137,15 +150,21 @@ extern cli_program_options cli_program;
          1,                                                                                                            \
          1e15,                                                                                                         \
          NULL},                                                                                                        \
-        {0,     "mem-limit", "N", "memory it may have: 64K, 16M, 2G (4G)", CLI_SIZE, &cli_program.memory,              \
-         65536, 1e18,        NULL},                                                                                    \
+        {0, "mem-limit", "N", NULL, CLI_SIZE, &cli_program.memory, 65536, 1e18, NULL},                                 \
     {                                                                                                                  \
-        0, "invoke", "NAME", "call this export with the arguments and print its results, not _start", CLI_TEXT,        \
-            &cli_program.invoke, 0, 0, NULL                                                                            \
+        0, "invoke", "NAME", "memory: 64K, 16M, 2G (4G); call this export, not _start", CLI_TEXT, &cli_program.invoke, \
+            0, 0, NULL                                                                                                 \
     }
 /* operands[0] is the file, then the program's arguments. Returns the exit status. */
 int cli_run_program(int count, char **operands);
+
+/* ---- listen.c ---- */
+/* Opens a socket that listens at "ADDRESS:PORT", numbers. Returns an exit status, and has said what is wrong. */
+int cli_listen(int *fd, const char *text);
+
+/* ---- inspect_module.c ---- */
 int cli_inspect_module(const char *path, bool as_json);
+const wisp_extern *cli_exported_function(const wisp_module *module, const char *name); /* NULL: none of that name */
 
 /* ---- cmd_quantize.c ---- */
 /* Options of the commands that quantize; CLI_QUANTIZE_OPTIONS lists them in a table. */
@@ -196,7 +215,7 @@ extern cli_session_options cli_session;
 wisp_native cli_native(void); /* what --native said */
 #define CLI_NATIVE_OPTION                                                                                              \
     {                                                                                                                  \
-        0, "native", "auto|off|cached|now", "how it ran; native code: made meanwhile, none, as found, made first",     \
+        0, "native", "auto|off|cached|now", "native code: made meanwhile, none, only if there is any, made first",     \
             CLI_CHOICE, &cli_session.native, 0, 0, NULL                                                                \
     }
 

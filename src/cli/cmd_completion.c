@@ -29,14 +29,27 @@ static void print_bash(void)
            "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -o filenames -F _wisp wisp\n");
 }
 
+static void print_fish_option(const char *command, const cli_option *o)
+{
+    printf("complete -c wisp -n '__fish_seen_subcommand_from %s' -l %s", command, o->name);
+    if (o->letter) printf(" -s %c", o->letter);
+    if (o->kind == CLI_CHOICE) {
+        printf(" -x -a '");
+        for (const char *at = o->value; *at; at++)
+            putchar(*at == '|' ? ' ' : *at);
+        putchar('\'');
+    } else if (o->kind != CLI_FLAG) {
+        printf(" -r");
+    }
+    putchar('\n');
+}
+
 static void print_fish(void)
 {
     for (const cli_command *const *c = cli_commands; *c; c++) {
         printf("complete -c wisp -n __fish_use_subcommand -a %s -d '%s'\n", (*c)->name, (*c)->summary);
         for (const cli_option *o = (*c)->options; o->name; o++)
-            if (o->kind != CLI_HEADING)
-                printf("complete -c wisp -n '__fish_seen_subcommand_from %s' -l %s%s\n", (*c)->name, o->name,
-                       o->kind == CLI_FLAG ? "" : " -r");
+            if (o->kind != CLI_HEADING) print_fish_option((*c)->name, o);
     }
 }
 

@@ -1,9 +1,13 @@
 /* wisp pack and wisp unpack. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wisp/json.h>
 
 #include "cli/cli.h"
 
 static const char *output, *name, *version;
+static bool as_json;
 
 static const cli_option pack_options[] = {
     {'o', "output", "FILE", "the capsule to write", CLI_TEXT, &output, 0, 0, NULL},
@@ -11,8 +15,37 @@ static const cli_option pack_options[] = {
     {0, "version", "VERSION", "version in the manifest", CLI_TEXT, &version, 0, 0, NULL},
     CLI_QUANTIZE_OPTIONS,
     {0, "threads", "N", "threads that quantize (one a CPU)", CLI_UINT, &cli_session.threads, 1, 256, NULL},
+    {0, "json", NULL, "say as JSON what was written", CLI_FLAG, &as_json, 0, 0, NULL},
     {0},
 };
+
+static void add_text(char **json, const char *label, const char *text)
+{
+    cli_append(json, "\"%s\":", label);
+    cli_append_quoted(json, text, strlen(text));
+    cli_append(json, ",");
+}
+
+static wisp_status describe(const wisp_capsule *capsule, wisp_report *report)
+{
+    char *json = NULL;
+    wisp_json *doc;
+    size_t size;
+    const char *manifest = wisp_capsule_manifest(capsule, &size);
+    wisp_status status = wisp_json_parse(&doc, manifest, size, report);
+    if (status != WISP_OK) return status;
+    const wisp_json_value *root = wisp_json_root(doc);
+    cli_append(&json, "{");
+    add_text(&json, "output", output);
+    add_text(&json, "name", wisp_json_text(wisp_json_get(root, "name")));
+    add_text(&json, "version", wisp_json_text(wisp_json_get(root, "version")));
+    cli_append(&json, "\"bytes\":%llu,\"weight_bytes\":%llu}", (unsigned long long)wisp_capsule_file_bytes(capsule),
+               (unsigned long long)wisp_capsule_weight_bytes(capsule));
+    puts(json);
+    free(json);
+    wisp_json_free(doc);
+    return WISP_OK;
+}
 
 static int run_pack(int count, char **operands)
 {
@@ -33,6 +66,10 @@ static int run_pack(int count, char **operands)
                                  .progress_context = &progress};
     wisp_status status = wisp_pack(&options, &report);
     cli_progress_end(&progress);
+    wisp_capsule *capsule = NULL;
+    if (status == WISP_OK && as_json) status = cli_open(&capsule, output, false, &report);
+    if (status == WISP_OK && as_json) status = describe(capsule, &report);
+    wisp_close(capsule);
     return status == WISP_OK ? EXIT_DONE : cli_fail(&report);
 }
 

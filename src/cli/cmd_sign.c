@@ -1,7 +1,9 @@
 /* wisp keygen, wisp sign, wisp verify, wisp trust. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <wisp/json.h>
 #include <wisp/sign.h>
 
@@ -108,6 +110,10 @@ static int run_sign(int count, char **operands)
                                  .progress_context = &progress};
     wisp_status status = wisp_sign(&options, &kept, &report);
     cli_progress_end(&progress);
+    if (status == WISP_E_NOT_FOUND && !keys.count && access(operands[0], F_OK) == 0)
+        return cli_fail_with(&report, "`wisp keygen` makes one, --key names one");
+    if (status == WISP_E_UNSUPPORTED && !replace)
+        return cli_fail_with(&report, "sign with all keys at once, or with --replace, or --detached");
     if (status != WISP_OK) return cli_fail(&report);
     if (as_json) {
         char *text = NULL;
@@ -196,6 +202,18 @@ static void print_verdict(const wisp_verdict *v, bool good)
     putchar('\n');
 }
 
+static void count_key(void *context, const wisp_key *trusted)
+{
+    (void)trusted;
+    ++*(unsigned *)context;
+}
+
+static unsigned trusted_keys(void)
+{
+    unsigned count = 0;
+    return wisp_trust_list(count_key, &count, NULL) == WISP_OK ? count : UINT_MAX;
+}
+
 static int run_verify(int count, char **operands)
 {
     (void)count;
@@ -216,6 +234,8 @@ static int run_verify(int count, char **operands)
         print_json(&verdict, status, &report);
     else
         print_verdict(&verdict, status == WISP_OK);
+    if (status == WISP_E_UNTRUSTED && !key && trusted_keys() == 0)
+        return cli_fail_with(&report, "`wisp trust add KEY.pub` trusts one, --key KEY.pub asks for one");
     return status == WISP_OK ? EXIT_DONE : cli_fail(&report);
 }
 

@@ -61,6 +61,7 @@ static int grant_variable(const char **variable, const char *text)
 typedef struct grants {
     wisp_directory directories[CLI_LIST_MAX];
     const char *env[CLI_LIST_MAX];
+    int listeners[CLI_LIST_MAX];
 } grants;
 
 static int grant(wisp_wasi *wasi, grants *g)
@@ -70,10 +71,14 @@ static int grant(wisp_wasi *wasi, grants *g)
         status = grant_directory(&g->directories[i], cli_program.directories.items[i]);
     for (size_t i = 0; i < cli_program.environment.count && status == EXIT_DONE; i++)
         status = grant_variable(&g->env[i], cli_program.environment.items[i]);
+    for (size_t i = 0; i < cli_program.listeners.count && status == EXIT_DONE; i++)
+        status = cli_listen(&g->listeners[i], cli_program.listeners.items[i]);
     wasi->directories = g->directories;
     wasi->directory_count = cli_program.directories.count;
     wasi->env = g->env;
     wasi->env_count = cli_program.environment.count;
+    wasi->listeners = g->listeners;
+    wasi->listener_count = cli_program.listeners.count;
     return status;
 }
 
@@ -169,14 +174,6 @@ static void print_value(const wisp_value *v, char type)
     if (type == 'r' || type == 'e') printf("%s\n", v->ref ? "a reference" : "null");
 }
 
-static const wisp_extern *find_function(const wisp_module *module, const char *name)
-{
-    const wisp_extern *e;
-    for (uint32_t i = 0; (e = wisp_module_export(module, i)); i++)
-        if (e->kind == WISP_FUNC && strcmp(e->name, name) == 0) return e;
-    return NULL;
-}
-
 /* --invoke: an exported function, arguments and results as numbers. */
 static int invoke(wisp_instance *instance, const wisp_module *module, const char *name, int count, char **args,
                   wisp_report *report)
@@ -184,7 +181,7 @@ static int invoke(wisp_instance *instance, const wisp_module *module, const char
     enum { MAX = 1000 };
     static wisp_value values[MAX];
     wisp_func *func;
-    const wisp_extern *e = find_function(module, cli_program.invoke);
+    const wisp_extern *e = cli_exported_function(module, cli_program.invoke);
     if (!e)
         return cli_say("%s exports no function %s; `wisp inspect` lists them", name, cli_program.invoke), EXIT_FAILED;
     const char *params = e->type + 1, *results = strchr(e->type, ')') + 1;
@@ -271,68 +268,4 @@ int cli_run_program(int count, char **operands)
     wisp_module_free(module);
     wisp_engine_free(engine);
     return exit_status;
-}
-
-/* ---- wisp inspect ---- */
-
-static void print_externs(const wisp_module *module, const wisp_extern *(*get)(const wisp_module *, uint32_t),
-                          const char *label)
-{
-    const wisp_extern *e;
-    uint32_t count = 0;
-    while (get(module, count))
-        count++;
-    printf("%-16s%u\n", label, (unsigned)count);
-    for (uint32_t i = 0; (e = get(module, i)); i++) {
-        printf("  %-9s ", wisp_kind_text(e->kind));
-        if (e->module) cli_put_clean(stdout, e->module), putchar(' ');
-        cli_put_clean(stdout, e->name);
-        printf(" %s\n", e->type);
-    }
-}
-
-static void json_externs(char **json, const wisp_module *module,
-                         const wisp_extern *(*get)(const wisp_module *, uint32_t), const char *label)
-{
-    const wisp_extern *e;
-    cli_append(json, "\"%s\":[", label);
-    for (uint32_t i = 0; (e = get(module, i)); i++) {
-        cli_append(json, "%s{\"kind\":\"%s\",", i ? "," : "", wisp_kind_text(e->kind));
-        if (e->module) {
-            cli_append(json, "\"module\":");
-            cli_append_quoted(json, e->module, strlen(e->module));
-            cli_append(json, ",");
-        }
-        cli_append(json, "\"name\":");
-        cli_append_quoted(json, e->name, e->name_size);
-        cli_append(json, ",\"type\":");
-        cli_append_quoted(json, e->type, strlen(e->type));
-        cli_append(json, "}");
-        fputs(*json, stdout); /* there may be a million: appending to all of them would take hours */
-        free(*json);
-        *json = NULL;
-    }
-    cli_append(json, "]");
-}
-
-int cli_inspect_module(const char *path, bool as_json)
-{
-    wisp_report report = {0};
-    wisp_module *module = NULL;
-    if (wisp_module_open(&module, NULL, path, &report) != WISP_OK) return cli_fail(&report);
-    if (as_json) {
-        char *json = NULL;
-        cli_append(&json, "{");
-        json_externs(&json, module, wisp_module_import, "imports");
-        cli_append(&json, ",");
-        json_externs(&json, module, wisp_module_export, "exports");
-        printf("%s}\n", json);
-        free(json);
-    } else {
-        printf("%-16sWebAssembly module%s\n", "kind", find_function(module, "_start") ? ", a WASI program" : "");
-        print_externs(module, wisp_module_import, "imports");
-        print_externs(module, wisp_module_export, "exports");
-    }
-    wisp_module_free(module);
-    return EXIT_DONE;
 }

@@ -12,15 +12,52 @@ bool cli_is_terminal(int fd)
     return isatty(fd);
 }
 
-/* Names and messages may come from a hostile file: no control byte reaches the terminal. */
+/* The code point of the UTF-8 sequence at `text`, and its length; 0: it is none. */
+static size_t decode(const unsigned char *text, uint32_t *code)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char c = *text;
+    const size_t size = c < 0x80 ? 1 : c < 0xc0 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf8 ? 4 : 0;
+    *code = size < 2 ? c : c & (0x7fu >> size);
+    for (size_t i = 1; i < size; i++) {
+        if ((text[i] & 0xc0) != 0x80) return 0; /* also at the end, which is 0 */
+        *code = *code << 6 | (text[i] & 0x3f);
+    }
+    return size && *code >= least[size] && *code <= 0x10ffff && (*code < 0xd800 || *code > 0xdfff) ? size : 0;
+}
+
+static bool is_control(uint32_t code)
+{
+    return code < 0x20 || (code >= 0x7f && code < 0xa0);
+}
+
+/* Unicode's categories Cf, Zl and Zp, and what else is drawn as nothing: marks that turn the direction of what follows
+ * (U+202E), joiners, tags, separators of lines. */
+static bool is_hidden(uint32_t code)
+{
+    static const uint32_t ranges[][2] = {
+        {0xad, 0xad},       {0x34f, 0x34f},     {0x600, 0x605},     {0x61c, 0x61c},     {0x6dd, 0x6dd},
+        {0x70f, 0x70f},     {0x890, 0x891},     {0x8e2, 0x8e2},     {0x115f, 0x1160},   {0x17b4, 0x17b5},
+        {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},   {0x3164, 0x3164},
+        {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},   {0xfff0, 0xfffb},   {0x110bd, 0x110bd},
+        {0x110cd, 0x110cd}, {0x13430, 0x1343f}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff}};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (code >= ranges[i][0] && code <= ranges[i][1]) return true;
+    return false;
+}
+
 void cli_put_clean(FILE *out, const char *text)
 {
-    for (; *text; text++) {
-        const unsigned char c = (unsigned char)*text, next = (unsigned char)text[1];
-        if (c == 0xc2 && next >= 0x80 && next < 0xa0)
-            fputc('?', out), text++; /* C1 controls, U+0080 to U+009F */
+    while (*text) {
+        uint32_t code;
+        const size_t size = decode((const unsigned char *)text, &code);
+        if (!size)
+            fprintf(out, "\\x%02x", (unsigned)(unsigned char)*text);
+        else if (is_control(code) || is_hidden(code))
+            fprintf(out, "\\u{%x}", (unsigned)code);
         else
-            fputc(c < 0x20 || c == 0x7f ? '?' : c, out);
+            fwrite(text, 1, size, out);
+        text += size ? size : 1;
     }
 }
 
@@ -48,6 +85,14 @@ int cli_fail(const wisp_report *report)
     if (report->status == WISP_E_CANCELLED && cli_interrupted()) return EXIT_INTERRUPTED;
     say(*report->text ? report->text : wisp_status_text(report->status));
     return report->status == WISP_E_USAGE ? EXIT_USAGE : EXIT_FAILED;
+}
+
+int cli_fail_with(const wisp_report *report, const char *advice)
+{
+    wisp_report both = *report;
+    const size_t used = strlen(both.text);
+    snprintf(both.text + used, sizeof both.text - used, ": %s", advice);
+    return cli_fail(&both);
 }
 
 int cli_usage_error(const cli_command *command, const char *format, ...)

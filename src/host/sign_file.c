@@ -162,7 +162,7 @@ wisp_status wisp_sign(const wisp_sign_options *options, uint32_t *kept, wisp_rep
     if (!o.keys) {
         BASE_TRY(host_config_path(path, "sign.key", report));
         if (!os_file_exists(path))
-            return base_fail(report, WISP_E_USAGE, "no key: make one with `wisp keygen`, or name one with --key");
+            return base_fail(report, WISP_E_NOT_FOUND, "no key is given, and there is none in %s", path);
         o.keys = &own;
         o.key_count = 1;
     }

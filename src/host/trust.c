@@ -146,8 +146,7 @@ wisp_status host_trust_check(const host_trust_query *query, wisp_key *signer, wi
     host_trust trust;
     const host_trusted_key *key;
     wisp_status status = host_trust_load(&trust, report);
-    if (status == WISP_OK && trust.count == 0)
-        status = base_fail(report, WISP_E_UNTRUSTED, "no key is trusted (`wisp trust add`)");
+    if (status == WISP_OK && trust.count == 0) status = base_fail(report, WISP_E_UNTRUSTED, "no key is trusted here");
     if (status == WISP_OK) status = check(query, &trust, &key, report);
     if (status == WISP_OK && signer) host_describe_key(signer, &key->key, key->name);
     host_trust_fini(&trust);

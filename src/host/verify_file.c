@@ -52,9 +52,7 @@ static wisp_status load_keys(verifier *v)
 static wisp_status not_trusted(verifier *v)
 {
     if (v->options->key) return base_fail(v->report, WISP_E_UNTRUSTED, "not signed by the given key");
-    if (v->trust.count == 0)
-        return base_fail(v->report, WISP_E_UNTRUSTED,
-                         "signed, but no key is trusted (`wisp trust add KEY.pub`, or --key KEY.pub)");
+    if (v->trust.count == 0) return base_fail(v->report, WISP_E_UNTRUSTED, "signed, but no key is trusted here");
     return base_fail(v->report, WISP_E_UNTRUSTED, "signed, but not by a trusted key");
 }
 
@@ -221,8 +219,7 @@ wisp_status wisp_trust_add(const char *file, const char *name, wisp_key *key, wi
     key_name_of(own, file);
     if (!name) name = own;
     if (!good_name(name))
-        return base_fail(report, WISP_E_USAGE,
-                         "'%.80s' is no name for a key: letters, digits, - and _ (--name NAME gives one)", name);
+        return base_fail(report, WISP_E_USAGE, "'%.80s' is no name for a key: it has letters, digits, - and _", name);
     BASE_TRY(read_public(&public_key, file, report));
     wisp_status status = host_trust_load(&trust, report);
     if (status == WISP_OK) status = add_key(&trust, &public_key, name, report);

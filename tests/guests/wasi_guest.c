@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <wasi/api.h>
 
 __attribute__((noinline)) int divide(int a, int b)
 {
@@ -33,6 +34,28 @@ static int fill(size_t bytes)
     return printf("%zu bytes\n", bytes), p[bytes - 1] - 1;
 }
 
+/* Answers one connection, in capitals. */
+static int serve(int listener)
+{
+    char text[100];
+    __wasi_fd_t fd;
+    size_t size = 0, sent;
+    __wasi_roflags_t flags;
+    __wasi_errno_t error = __wasi_sock_accept(listener, 0, &fd);
+    if (error) return printf("accept: %s\n", strerror(error)), 7;
+    for (;;) {
+        __wasi_iovec_t piece = {(uint8_t *)text + size, sizeof text - size};
+        __wasi_size_t n = 0;
+        if (__wasi_sock_recv(fd, &piece, 1, 0, &n, &flags) || !n) break;
+        size += n;
+    }
+    for (size_t i = 0; i < size; i++)
+        if (text[i] >= 'a' && text[i] <= 'z') text[i] -= 'a' - 'A';
+    const __wasi_ciovec_t all = {(const uint8_t *)text, size};
+    if (__wasi_sock_send(fd, &all, 1, 0, &sent) || __wasi_sock_shutdown(fd, __WASI_SDFLAGS_WR)) return 8;
+    return printf("%zu bytes\n", size), close(fd);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "", *arg = argc > 2 ? argv[2] : "";
@@ -59,6 +82,8 @@ int main(int argc, char **argv)
     else if (strcmp(what, "cat") == 0)
         for (int c; (c = getchar()) != EOF;)
             putchar(c);
+    else if (strcmp(what, "serve") == 0)
+        return serve(atoi(arg));
     else if (strcmp(what, "both") == 0)
         return puts("to stdout"), fputs("to stderr\n", stderr), 0;
     else
