@@ -25,15 +25,40 @@ wisp_view compile_rope_frequencies(compile_builder *b, uint32_t dims, float *sca
 wisp_view compile_rope_plain(compile_builder *b, const char *name, uint32_t dims, double base, double factor);
 
 /* ---- families, in the files of those names; several that share a file say so there ---- */
+void compile_apertus(compile_builder *b);
+void compile_arcee(compile_builder *b);
+void compile_bitnet(compile_builder *b);
+void compile_bloom(compile_builder *b);
+void compile_chatglm(compile_builder *b);
+void compile_cohere2(compile_builder *b);   /* cohere.c */
+void compile_command_r(compile_builder *b); /* cohere.c */
+void compile_ernie4_5(compile_builder *b);
+void compile_exaone(compile_builder *b);
+void compile_exaone4(compile_builder *b);
 void compile_gemma(compile_builder *b);
 void compile_gemma2(compile_builder *b);
 void compile_gemma3(compile_builder *b);
+void compile_glm4(compile_builder *b);
 void compile_gpt2(compile_builder *b);
+void compile_gptneox(compile_builder *b);
+void compile_granite(compile_builder *b); /* minicpm.c */
+void compile_hunyuan(compile_builder *b);
+void compile_internlm2(compile_builder *b);
 void compile_llama(compile_builder *b);
+void compile_minicpm(compile_builder *b);
+void compile_mpt(compile_builder *b); /* bloom.c */
+void compile_nemotron(compile_builder *b);
+void compile_olmo2(compile_builder *b);
+void compile_orion(compile_builder *b);
 void compile_parallel(compile_builder *b);
 void compile_phi3(compile_builder *b);
 void compile_qwen2(compile_builder *b);    /* llama.c */
 void compile_qwen2moe(compile_builder *b); /* llama.c */
-void compile_qwen3(compile_builder *b);    /* llama.c */
+void compile_qwen2vl(compile_builder *b);
+void compile_qwen3(compile_builder *b); /* llama.c */
+void compile_seed_oss(compile_builder *b);
+void compile_smollm3(compile_builder *b);
+void compile_stablelm(compile_builder *b);
+void compile_starcoder2(compile_builder *b);
 
 #endif

@@ -58,11 +58,8 @@ static wisp_view attention(model *m, wisp_view x, uint32_t block)
     if (m->generation == 3) head_norms(m, q, key, block);
     block_rope(k, q, s->heads, angles, true);
     block_rope(k, key, s->kv_heads, angles, true);
-    const block_attention a = {.heads = s->heads,
-                               .kv_heads = s->kv_heads,
-                               .scale = m->scale,
-                               .softcap = m->score_cap,
-                               .window = window};
+    const block_attention a = {
+        .heads = s->heads, .kv_heads = s->kv_heads, .scale = m->scale, .softcap = m->score_cap, .window = window};
     block_self_attention(k, y, q, key, value, &a);
     return y;
 }

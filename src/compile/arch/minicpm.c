@@ -1,0 +1,51 @@
+/* Granite 3 and 4 (dense) and MiniCPM: Llama's layers with four constants, for embeddings, attention, what is added to
+ * the stream, and logits.
+ *
+ * Details that have caused bugs: Granite divides logits by logit_scale, MiniCPM multiplies by it; old files of MiniCPM
+ * say none of the constants: they are 12, 1.4 / sqrt(layers) and 256 / width then. Pairs are (2i, 2i+1).
+ */
+#include <math.h>
+
+#include "compile/arch/transformer.h"
+
+typedef struct constants {
+    double embedding, residual, logits, attention; /* 0: none, of attention 1 / sqrt(key size) */
+} constants;
+
+static void build(compile_builder *b, const block_shape *s, const constants *c)
+{
+    blocks k;
+    blocks_open(&k, b);
+    wisp_view x = block_embed(&k, s->width);
+    if (c->embedding != 0) block_scale(&k, x, (float)c->embedding);
+    const block_layer l = {.norm = BLOCK_RMS,
+                           .angles = block_rope_angles(&k, s->rope_dims),
+                           .attention = {.scale = (float)c->attention},
+                           .ffn = block_ffn_gated,
+                           .act = WISP_ACT_SILU,
+                           .residual = (float)c->residual};
+    for (uint32_t i = 0; i < s->layers && !b->status; i++)
+        x = block_prenorm(&k, s, &l, x, i);
+    block_finish(&k, s, BLOCK_RMS, x, (float)c->logits, 0);
+}
+
+void compile_granite(compile_builder *b)
+{
+    const block_shape s = block_read_shape(b);
+    const double logits = compile_float_or(b, "logit_scale", 1);
+    const constants c = {.embedding = compile_float_or(b, "embedding_scale", 0),
+                         .residual = compile_float_or(b, "residual_scale", 0),
+                         .attention = compile_float_or(b, "attention.scale", 0),
+                         .logits = logits != 0 ? 1 / logits : 1};
+    if (!b->status) build(b, &s, &c);
+}
+
+void compile_minicpm(compile_builder *b)
+{
+    const block_shape s = block_read_shape(b);
+    if (b->status) return;
+    const constants c = {.embedding = compile_float_or(b, "embedding_scale", 12),
+                         .residual = compile_float_or(b, "residual_scale", 1.4 / sqrt((double)s.layers)),
+                         .logits = compile_float_or(b, "logit_scale", 256.0 / s.width)};
+    if (!b->status) build(b, &s, &c);
+}
