@@ -112,7 +112,10 @@ uint32_t compile_type_of(const compile_builder *b, const char *name)
 
 static const char *full_key(const compile_builder *b, const char *key, char out[KEY_MAX])
 {
-    snprintf(out, KEY_MAX, "%s.%s", b->architecture, key);
+    if (*key == ':')
+        snprintf(out, KEY_MAX, "%s", key + 1);
+    else
+        snprintf(out, KEY_MAX, "%s.%s", b->architecture, key);
     return out;
 }
 

@@ -59,7 +59,8 @@ void compile_fail(compile_builder *b, wisp_status status, const char *format, ..
 void *compile_keep(compile_builder *b, size_t size);
 const char *compile_keep_text(compile_builder *b, base_span text);
 
-/* ---- hyper-parameters: "attention.head_count" stands for "<architecture>.attention.head_count" ---- */
+/* ---- hyper-parameters: "attention.head_count" stands for "<architecture>.attention.head_count", ":xielu.beta" for
+ * "xielu.beta" ---- */
 bool compile_has(const compile_builder *b, const char *key);
 bool compile_is_array(const compile_builder *b, const char *key);
 /* In [least, most]. */

@@ -12,10 +12,10 @@ static void xielu_ffn(blocks *k, wisp_view y, wisp_view x, uint32_t ff_width, wi
     block_linear(k, up, x, "blk.%u.ffn_up", block);
     compile_emit(b, (wisp_cmd){.op = WISP_OP_UNARY,
                                .param = {{.u = kind},
-                                         {.f = (float)compile_float_at(b, "xielu.alpha_n", block, 0)},
-                                         {.f = (float)compile_float_at(b, "xielu.alpha_p", block, 0)},
-                                         {.f = (float)compile_float_at(b, "xielu.beta", block, 0)},
-                                         {.f = (float)compile_float_at(b, "xielu.eps", block, 0)}},
+                                         {.f = (float)compile_float_at(b, ":xielu.alpha_n", block, 0)},
+                                         {.f = (float)compile_float_at(b, ":xielu.alpha_p", block, 0)},
+                                         {.f = (float)compile_float_at(b, ":xielu.beta", block, 0)},
+                                         {.f = (float)compile_float_at(b, ":xielu.eps", block, 0)}},
                                .view = {up, up}});
     block_linear(k, y, up, "blk.%u.ffn_down", block);
 }
