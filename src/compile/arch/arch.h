@@ -32,6 +32,9 @@ void compile_bloom(compile_builder *b);
 void compile_chatglm(compile_builder *b);
 void compile_cohere2(compile_builder *b);   /* cohere.c */
 void compile_command_r(compile_builder *b); /* cohere.c */
+void compile_dbrx(compile_builder *b);
+void compile_deepseek(compile_builder *b);
+void compile_deepseek2(compile_builder *b);
 void compile_ernie4_5(compile_builder *b);
 void compile_exaone(compile_builder *b);
 void compile_exaone4(compile_builder *b);
@@ -39,7 +42,9 @@ void compile_gemma(compile_builder *b);
 void compile_gemma2(compile_builder *b);
 void compile_gemma3(compile_builder *b);
 void compile_glm4(compile_builder *b);
+void compile_glm4moe(compile_builder *b);
 void compile_gpt2(compile_builder *b);
+void compile_gpt_oss(compile_builder *b);
 void compile_gptneox(compile_builder *b);
 void compile_granite(compile_builder *b); /* minicpm.c */
 void compile_hunyuan(compile_builder *b);
@@ -49,6 +54,7 @@ void compile_minicpm(compile_builder *b);
 void compile_mpt(compile_builder *b); /* bloom.c */
 void compile_nemotron(compile_builder *b);
 void compile_olmo2(compile_builder *b);
+void compile_olmoe(compile_builder *b);
 void compile_orion(compile_builder *b);
 void compile_parallel(compile_builder *b);
 void compile_phi3(compile_builder *b);

@@ -1,13 +1,13 @@
 /* Llama 1 to 3.x and what is built alike: RMS norms, grouped-query attention with rotary positions, gated SiLU
- * feed-forward, or a mixture of such experts. Mistral, Mixtral, Yi, SmolLM and others say "llama" in their files; Qwen 2
- * and 3, dense and with experts, have names of their own.
+ * feed-forward, or a mixture of such experts. Mistral, Mixtral, Yi, SmolLM and others say "llama" in their files; Qwen
+ * 2 and 3, dense and with experts, have names of their own.
  *
  * Details that have caused bugs: GGUF's converter permutes Q and K of "llama" so that pairs are (2i, 2i+1), Qwen's stay
  * in halves; head size comes from attention.key_length where it is there, not from embedding / heads;
  * rope.dimension_count may be less than it; a model without output.weight multiplies with token_embd.weight; Qwen 2 has
- * biases on q, k and v only; Qwen 3 norms each head of q and k before the rotation; the weights of the chosen experts are
- * made to add up to 1 in Mixtral and Qwen 3, not in Qwen 2, which has an expert that all tokens share instead, behind a
- * gate of its own.
+ * biases on q, k and v only; Qwen 3 norms each head of q and k before the rotation; the weights of the chosen experts
+ * are made to add up to 1 in Mixtral and Qwen 3, not in Qwen 2, which has an expert that all tokens share instead,
+ * behind a gate of its own.
  */
 #include <math.h>
 

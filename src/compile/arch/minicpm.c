@@ -1,8 +1,9 @@
-/* Granite 3 and 4 (dense) and MiniCPM: Llama's layers with four constants, for embeddings, attention, what is added to
- * the stream, and logits.
+/* Granite 3 and 4, dense and with experts, and MiniCPM: Llama's layers with four constants, for embeddings, attention,
+ * what is added to the stream, and logits.
  *
  * Details that have caused bugs: Granite divides logits by logit_scale, MiniCPM multiplies by it; old files of MiniCPM
- * say none of the constants: they are 12, 1.4 / sqrt(layers) and 256 / width then. Pairs are (2i, 2i+1).
+ * say none of the constants: they are 12, 1.4 / sqrt(layers) and 256 / width then. Pairs are (2i, 2i+1). Granite with
+ * experts has the same constants; the weights of the chosen experts add up to 1.
  */
 #include <math.h>
 
@@ -15,6 +16,9 @@ typedef struct constants {
 static void build(compile_builder *b, const block_shape *s, const constants *c)
 {
     blocks k;
+    const block_moe moe = block_read_moe(b, s->ff_width, BLOCK_GATE_SOFTMAX, true);
+    const uint32_t shared = compile_uint_or(b, "expert_shared_feed_forward_length", 0, 0, BLOCK_WIDTH_MAX);
+    if (b->status) return;
     blocks_open(&k, b);
     wisp_view x = block_embed(&k, s->width);
     if (c->embedding != 0) block_scale(&k, x, (float)c->embedding);
@@ -23,6 +27,8 @@ static void build(compile_builder *b, const block_shape *s, const constants *c)
                            .attention = {.scale = (float)c->attention},
                            .ffn = block_ffn_gated,
                            .act = WISP_ACT_SILU,
+                           .moe = moe.experts ? &moe : NULL,
+                           .shared_width = shared,
                            .residual = (float)c->residual};
     for (uint32_t i = 0; i < s->layers && !b->status; i++)
         x = block_prenorm(&k, s, &l, x, i);

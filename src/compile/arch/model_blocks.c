@@ -293,7 +293,7 @@ uint32_t block_window(compile_builder *b, uint32_t layer, uint32_t pattern, uint
     return pattern && layer % pattern < pattern - 1 ? window : 0;
 }
 
-static wisp_view one_cache(blocks *k, uint32_t kv_heads, uint32_t dim)
+wisp_view block_one_cache(blocks *k, uint32_t kv_heads, uint32_t dim)
 {
     const uint64_t row = (uint64_t)dim * (k->kv_type == WISP_F32 ? 4 : 2);
     const program_buffer size = {.role = PROGRAM_ROLE_KV, .per_page = WISP_KV_PAGE * kv_heads * row};
@@ -303,8 +303,8 @@ static wisp_view one_cache(blocks *k, uint32_t kv_heads, uint32_t dim)
 block_cache block_kv_cache(blocks *k, uint32_t kv_heads, uint32_t key_dim, uint32_t value_dim)
 {
     if (k->b->kv_heads < kv_heads) k->b->kv_heads = kv_heads;
-    const wisp_view keys = one_cache(k, kv_heads, key_dim);
-    return (block_cache){keys, one_cache(k, kv_heads, value_dim)};
+    const wisp_view keys = block_one_cache(k, kv_heads, key_dim);
+    return (block_cache){keys, block_one_cache(k, kv_heads, value_dim)};
 }
 
 void block_kv_write(blocks *k, wisp_view cache, wisp_view x, uint32_t kv_heads)

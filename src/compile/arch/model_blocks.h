@@ -91,8 +91,9 @@ void block_rope(blocks *k, wisp_view x, uint32_t heads, wisp_view angles, bool h
 /* q, k and v of a fused or of three matrices: "blk.%u.attn_qkv" or attn_q, attn_k, attn_v. */
 void block_qkv(blocks *k, wisp_view q, wisp_view key, wisp_view value, wisp_view x, uint32_t block);
 
-/* The sliding window of a layer, 0 for none: attention.sliding_window (`fallback` where it is absent) in the layers that
- * attention.sliding_window_pattern says, an array or a number; else in all but the last of every `pattern` ones. */
+/* The sliding window of a layer, 0 for none: attention.sliding_window (`fallback` where it is absent) in the layers
+ * that attention.sliding_window_pattern says, an array or a number; else in all but the last of every `pattern` ones.
+ */
 uint32_t block_window(compile_builder *b, uint32_t layer, uint32_t pattern, uint32_t fallback);
 
 typedef struct block_attention {
@@ -105,6 +106,8 @@ typedef struct block_attention {
 typedef struct block_cache {
     wisp_view keys, values;
 } block_cache;
+/* A cache of rows of `dim` elements. */
+wisp_view block_one_cache(blocks *k, uint32_t kv_heads, uint32_t dim);
 /* The caches of one layer. */
 block_cache block_kv_cache(blocks *k, uint32_t kv_heads, uint32_t key_dim, uint32_t value_dim);
 void block_kv_write(blocks *k, wisp_view cache, wisp_view x, uint32_t kv_heads);

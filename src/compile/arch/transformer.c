@@ -65,20 +65,36 @@ static void add_part(blocks *k, const block_layer *l, wisp_view x, wisp_view par
     block_add(k, x, x, part);
 }
 
-wisp_view block_prenorm(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, uint32_t block)
+static void feed_forward(blocks *k, const block_shape *s, const block_layer *l, wisp_view y, wisp_view x,
+                         uint32_t block)
 {
-    wisp_view h = block_scratch(k, "h", s->width);
-    block_norm(k, l->norm, s->epsilon, h, x, "blk.%u.attn_norm", block);
-    wisp_view attended = block_attention_of(k, s, l, h, block);
-    block_keep_wanted(k, s, &x, &attended, block);
-    const wisp_view y = block_scratch(k, "y", s->width);
-    h = block_scratch(k, "h", s->width);
+    if (!l->moe || block < l->dense_layers) {
+        l->ffn(k, y, x, s->ff_width, l->act, block);
+        return;
+    }
+    block_experts(k, y, x, l->moe, block);
+    if (l->shared_width) block_shared_expert(k, y, x, l->shared_width, l->moe->kind, block);
+}
+
+wisp_view block_after_attention(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, wisp_view attended,
+                                uint32_t block)
+{
+    const wisp_view y = block_scratch(k, "y", s->width), h = block_scratch(k, "h", s->width);
     block_linear(k, y, attended, "blk.%u.attn_output", block);
     add_part(k, l, x, y);
     block_norm(k, l->norm, s->epsilon, h, x, l->ffn_norm ? l->ffn_norm : "blk.%u.ffn_norm", block);
-    l->ffn(k, y, h, s->ff_width, l->act, block);
+    feed_forward(k, s, l, y, h, block);
     add_part(k, l, x, y);
     return x;
+}
+
+wisp_view block_prenorm(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, uint32_t block)
+{
+    const wisp_view h = block_scratch(k, "h", s->width);
+    block_norm(k, l->norm, s->epsilon, h, x, "blk.%u.attn_norm", block);
+    wisp_view attended = block_attention_of(k, s, l, h, block);
+    block_keep_wanted(k, s, &x, &attended, block);
+    return block_after_attention(k, s, l, x, attended, block);
 }
 
 wisp_view block_parallel(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, uint32_t block)
@@ -91,7 +107,7 @@ wisp_view block_parallel(blocks *k, const block_shape *s, const block_layer *l, 
     if (block + 1 == s->layers) h = block_keep(k, h, "h.out");
     const wisp_view y = block_scratch(k, "y", s->width), z = block_scratch(k, "z", s->width);
     block_linear(k, y, attended, "blk.%u.attn_output", block);
-    l->ffn(k, z, h, s->ff_width, l->act, block);
+    feed_forward(k, s, l, z, h, block);
     add_part(k, l, x, z);
     add_part(k, l, x, y);
     return x;
@@ -105,7 +121,7 @@ wisp_view block_postnorm(blocks *k, const block_shape *s, const block_layer *l, 
     block_linear(k, y, attended, "blk.%u.attn_output", block);
     block_norm(k, l->norm, s->epsilon, y, y, "blk.%u.post_attention_norm", block);
     add_part(k, l, x, y);
-    l->ffn(k, y, x, s->ff_width, l->act, block);
+    feed_forward(k, s, l, y, x, block);
     block_norm(k, l->norm, s->epsilon, y, y, "blk.%u.post_ffw_norm", block);
     add_part(k, l, x, y);
     return x;

@@ -2,7 +2,7 @@
  * of model_blocks.h. What a layer has besides is in its functions, not in further fields here. */
 #ifndef COMPILE_ARCH_TRANSFORMER_H
 #define COMPILE_ARCH_TRANSFORMER_H
-#include "compile/arch/model_blocks.h"
+#include "compile/arch/moe_blocks.h"
 
 /* A layer's queries, keys and values: [tokens, heads * size] each, in scratch "q", "k" and "v". */
 typedef struct block_heads {
@@ -21,10 +21,13 @@ struct block_layer {
     bool halves;               /* pairs of the rotation */
     block_prepare_fn *prepare; /* NULL: the rotation only */
     block_attention attention; /* heads, kv_heads and scale may be 0: the shape's, 1 / sqrt(key size) */
-    block_ffn_fn *ffn;
+    block_ffn_fn *ffn;         /* of layers without experts */
     wisp_act act;
-    const char *ffn_norm; /* NULL: "blk.%u.ffn_norm" */
-    float residual;       /* what attention and feed-forward are multiplied by before they are added; 0: by nothing */
+    const block_moe *moe;  /* NULL: no layer has experts */
+    uint32_t dense_layers; /* the first ones, which have none */
+    uint32_t shared_width; /* of the expert that all tokens share; 0: none */
+    const char *ffn_norm;  /* NULL: "blk.%u.ffn_norm" */
+    float residual;        /* what attention and feed-forward are multiplied by before they are added; 0: by nothing */
 };
 
 /* x = x + output(attention(norm(x))); x = x + ffn(norm(x)). Returns x, which has fewer rows after the last layer. */
@@ -49,6 +52,9 @@ wisp_view block_attend_heads(blocks *k, const block_shape *s, const block_layer 
 wisp_view block_attention_of(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, uint32_t block);
 /* In the last layer: of x and y only the rows whose logits are wanted. */
 void block_keep_wanted(blocks *k, const block_shape *s, wisp_view *x, wisp_view *y, uint32_t block);
+/* The second half of block_prenorm: output projection and feed-forward. */
+wisp_view block_after_attention(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, wisp_view attended,
+                                uint32_t block);
 /* output_norm and logits. */
 void block_finish(blocks *k, const block_shape *s, block_norm_kind norm, wisp_view x, float scale, float softcap);
 
