@@ -49,7 +49,10 @@ void compile_gptneox(compile_builder *b);
 void compile_granite(compile_builder *b); /* minicpm.c */
 void compile_hunyuan(compile_builder *b);
 void compile_internlm2(compile_builder *b);
+void compile_lfm2(compile_builder *b);
 void compile_llama(compile_builder *b);
+void compile_mamba(compile_builder *b);
+void compile_mamba2(compile_builder *b); /* mamba.c */
 void compile_minicpm(compile_builder *b);
 void compile_mpt(compile_builder *b); /* bloom.c */
 void compile_nemotron(compile_builder *b);
@@ -62,6 +65,8 @@ void compile_qwen2(compile_builder *b);    /* llama.c */
 void compile_qwen2moe(compile_builder *b); /* llama.c */
 void compile_qwen2vl(compile_builder *b);
 void compile_qwen3(compile_builder *b); /* llama.c */
+void compile_qwen35(compile_builder *b);
+void compile_rwkv6(compile_builder *b);
 void compile_seed_oss(compile_builder *b);
 void compile_smollm3(compile_builder *b);
 void compile_stablelm(compile_builder *b);
