@@ -76,6 +76,8 @@ def usage():
     expect(2, "completion", "csh")
     check("cpu" in expect(0, "doctor", mentions=["kernel"]).stdout, "doctor names the CPU")
     json.loads(expect(0, "doctor", "--json").stdout)
+    models = expect(0, "doctor", "--models").stdout
+    check(models in (SOURCE / "README.md").read_text(), "the README's table of families is what doctor --models prints")
 
 
 def one_line_failure(folder, data, what, words=()):
