@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -116,6 +117,41 @@ def one_digest(name, capsule, prompt):
         fail(name, "another digest in Node")
 
 
+SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8} # bytes of GGUF's scalar types
+
+
+def numbers(data):
+    """Offsets of the hyper-parameters that are 32-bit integers, arrays' elements among them."""
+    place, found = 24, []
+    for _ in range(struct.unpack_from("<Q", data, 16)[0]):
+        length = struct.unpack_from("<Q", data, place)[0]
+        key = data[place + 8:place + 8 + length]
+        place += 8 + length
+        kind, count = struct.unpack_from("<I", data, place)[0], 1
+        place += 4
+        if kind == 9:
+            kind, count = struct.unpack_from("<IQ", data, place)
+            place += 12
+        if kind in (4, 5) and count < 100 and not key.startswith((b"tokenizer", b"general")):
+            found += [(key.decode(), place + 4 * i) for i in range(count)]
+        for _ in range(count if kind == 8 else 0):
+            place += 8 + struct.unpack_from("<Q", data, place)[0]
+        place += SIZES.get(kind, 0) * count
+    return found
+
+
+def hostile(folder, name, model):
+    """Each hyper-parameter with numbers that make no sense: refused, or packed, but no crash."""
+    data = model.read_bytes()
+    bad, out = folder / "bad.gguf", folder / "bad.wasm"
+    for key, place in numbers(data):
+        for value in (0, 3) if SANITIZED else (0, 1, 3, 0xffffffff):
+            bad.write_bytes(data[:place] + struct.pack("<I", value) + data[place + 4:])
+            result = run("pack", bad, "-o", out)
+            if result.returncode not in (0, 1):
+                fail(name, f"pack with {key} = {value}: exit {result.returncode}: {result.stderr.strip()[-200:]}")
+
+
 def family(folder, name):
     cases = [json.loads(line) for line in (ARCH / f"{name}.f32.jsonl").read_text().splitlines()]
     row = {}
@@ -125,6 +161,8 @@ def family(folder, name):
             continue
         model, capsule = folder / f"{name}-{kind}.gguf", folder / f"{name}-{kind}.wasm"
         packed = run("pack", model, "-o", capsule)
+        if kind == "f16":
+            hostile(folder, name, model)
         model.unlink()
         if packed.returncode:
             fail(f"{name} {kind}", packed.stderr.strip()[-300:])

@@ -77,7 +77,7 @@ static wisp_view layer(model *m, wisp_view x, uint32_t block)
 
 void compile_lfm2(compile_builder *b)
 {
-    model m = {.s = block_read_shape(b)};
+    model m = {.s = block_read_mixed_shape(b)};
     m.taps = compile_uint(b, "shortconv.l_cache", 2, 64);
     m.moe = block_read_moe(b, m.s.ff_width, BLOCK_GATE_SIGMOID, true);
     m.dense_layers = compile_uint_or(b, "leading_dense_block_count", 0, 0, BLOCK_COUNT_MAX);

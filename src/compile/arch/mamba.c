@@ -18,7 +18,7 @@ typedef struct model {
 
 static void read(model *m, compile_builder *b)
 {
-    m->s = block_read_shape(b);
+    m->s = block_read_mixed_shape(b);
     m->taps = compile_uint(b, "ssm.conv_kernel", 2, 64);
     m->inner = compile_uint(b, "ssm.inner_size", 1, BLOCK_WIDTH_MAX);
     m->state = compile_uint(b, "ssm.state_size", 1, STATE_MAX);

@@ -25,7 +25,7 @@ static float read_epsilon(compile_builder *b)
     return (float)epsilon;
 }
 
-block_shape block_read_shape(compile_builder *b)
+block_shape block_read_mixed_shape(compile_builder *b)
 {
     block_shape s = {0};
     s.width = compile_uint(b, "embedding_length", 1, BLOCK_WIDTH_MAX);
@@ -48,6 +48,15 @@ block_shape block_read_shape(compile_builder *b)
     s.value_dim = compile_uint_or(b, "attention.value_length", s.key_dim, 1, BLOCK_HEAD_DIM_MAX);
     s.rope_dims = compile_uint_or(b, "rope.dimension_count", s.key_dim, 0, s.key_dim);
     check_heads(b, &s);
+    return s;
+}
+
+block_shape block_read_shape(compile_builder *b)
+{
+    const block_shape s = block_read_mixed_shape(b);
+    if (!b->status && (s.heads == 0 || s.kv_heads == 0))
+        compile_fail(b, WISP_E_INPUT, "key '%s.attention.head_count': %u heads, %u key/value heads", b->architecture,
+                     (unsigned)s.heads, (unsigned)s.kv_heads);
     return s;
 }
 
@@ -87,7 +96,8 @@ wisp_view block_scratch(blocks *k, const char *name, uint32_t cols)
 /* rows is a number, or a symbol with a factor in its lower bits: both are multiplied alike. */
 wisp_view block_split(wisp_view v, uint32_t heads)
 {
-    BASE_ASSERT(v.cols == 0 || (v.stride == (uint64_t)v.cols * 4 && v.cols % heads == 0));
+    if (heads == 0 || v.cols % heads != 0) return (wisp_view){0}; /* impossible sizes: no device takes such a command */
+    BASE_ASSERT(v.stride == (uint64_t)v.cols * 4);
     const uint32_t kind = v.rows & ~PROGRAM_FACTOR_MASK, factor = v.rows & PROGRAM_FACTOR_MASK;
     v.rows = v.rows < PROGRAM_SYMBOL ? v.rows * heads : kind | factor * heads;
     v.cols /= heads;

@@ -39,6 +39,8 @@ typedef struct block_shape {
 
 /* Reads them, checks that they fit together, and tells the builder what people want to know of a model. */
 block_shape block_read_shape(compile_builder *b);
+/* The same of models that may do without attention, in layer 0 or in all: heads or kv_heads may be 0. */
+block_shape block_read_mixed_shape(compile_builder *b);
 void blocks_open(blocks *k, compile_builder *b);
 
 /* ---- views ---- */

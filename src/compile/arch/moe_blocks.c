@@ -126,6 +126,8 @@ void block_experts_routed_by(blocks *k, wisp_view y, wisp_view x, wisp_view rout
                              uint32_t block)
 {
     wisp_view chosen, weights;
+    if (!k->b->status && m->experts == 0)
+        compile_fail(k->b, WISP_E_INPUT, "key '%s.expert_count' is missing or 0", k->b->architecture);
     if (k->b->status) return;
     route(k, router_input, m, block, &chosen, &weights);
     if (m->weight_first) x = weigh_first(k, x, weights, m);

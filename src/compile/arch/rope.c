@@ -83,6 +83,7 @@ wisp_view compile_rope_frequencies(compile_builder *b, uint32_t dims, float *sca
         y = read_yarn(b, dims, base);
         mscale = compile_float_or(b, "rope.scaling.attn_factor", 1) * (1 + 0.1 * log(factor));
     }
+    if (!b->status && dims < 2) compile_fail(b, WISP_E_INPUT, "key '%s.rope.dimension_count': none", b->architecture);
     double *angles = compile_keep(b, dims / 2 * sizeof *angles);
     if (!angles) return (wisp_view){0};
     for (uint32_t i = 0; i < dims / 2; i++)
@@ -98,6 +99,7 @@ wisp_view compile_rope_frequencies(compile_builder *b, uint32_t dims, float *sca
 
 wisp_view compile_rope_plain(compile_builder *b, const char *name, uint32_t dims, double base, double factor)
 {
+    if (!b->status && dims < 2) compile_fail(b, WISP_E_INPUT, "key '%s.rope.dimension_count': none", b->architecture);
     double *angles = compile_keep(b, dims / 2 * sizeof *angles);
     if (!b->status && (base <= 0 || factor <= 0))
         compile_fail(b, WISP_E_INPUT, "key '%s.rope.freq_base': not positive", b->architecture);

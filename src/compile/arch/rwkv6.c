@@ -16,7 +16,7 @@ typedef struct model {
 
 static void read(model *m, compile_builder *b)
 {
-    m->s = block_read_shape(b);
+    m->s = block_read_mixed_shape(b);
     m->head_size = compile_uint(b, "wkv.head_size", 1, BLOCK_HEAD_DIM_MAX);
     m->blend_rank = compile_uint(b, "time_mix_extra_dim", 1, BLOCK_WIDTH_MAX);
     m->decay_rank = compile_uint(b, "time_decay_extra_dim", 1, BLOCK_WIDTH_MAX);
