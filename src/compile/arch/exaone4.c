@@ -11,12 +11,8 @@ enum { LAYERS_32B = 64, WINDOW_32B = 4096 };
 void compile_exaone4(compile_builder *b)
 {
     blocks k;
-    block_shape s = block_read_shape(b);
-    const uint32_t extra = compile_uint_or(b, "nextn_predict_layers", 0, 0, BLOCK_COUNT_MAX);
-    if (!b->status && extra >= s.layers)
-        compile_fail(b, WISP_E_INPUT, "key '%s.nextn_predict_layers': as many as there are layers", b->architecture);
+    const block_shape s = block_read_shape(b);
     if (b->status) return;
-    s.layers -= extra;
     blocks_open(&k, b);
     wisp_view x = block_embed(&k, s.width);
     const wisp_view angles = block_rope_angles(&k, s.rope_dims);

@@ -10,15 +10,11 @@
 void compile_glm4moe(compile_builder *b)
 {
     blocks k;
-    block_shape s = block_read_shape(b);
+    const block_shape s = block_read_shape(b);
     const block_moe moe = block_read_moe(b, s.ff_width, BLOCK_GATE_SIGMOID, true);
     const uint32_t shared = compile_uint_or(b, "expert_shared_count", 0, 0, 64);
     const uint32_t dense = compile_uint_or(b, "leading_dense_block_count", 0, 0, BLOCK_COUNT_MAX);
-    const uint32_t extra = compile_uint_or(b, "nextn_predict_layers", 0, 0, BLOCK_COUNT_MAX);
-    if (!b->status && extra >= s.layers)
-        compile_fail(b, WISP_E_INPUT, "key '%s.nextn_predict_layers': as many as there are layers", b->architecture);
     if (b->status) return;
-    s.layers -= extra;
     blocks_open(&k, b);
     wisp_view x = block_embed(&k, s.width);
     const block_layer l = {.norm = BLOCK_RMS,

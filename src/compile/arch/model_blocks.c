@@ -25,16 +25,33 @@ static float read_epsilon(compile_builder *b)
     return (float)epsilon;
 }
 
+/* Of layers that may have none, the first one's that has. */
+static uint32_t first_number(compile_builder *b, const char *key, uint32_t layers, uint32_t fallback)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; n == 0 && i < layers && !b->status; i++)
+        n = compile_uint_at(b, key, i, fallback, 0, BLOCK_HEADS_MAX);
+    return n;
+}
+
+/* The last layers may be there for predicting several tokens: they are not used. */
+static uint32_t without_extra_layers(compile_builder *b, uint32_t layers)
+{
+    const uint32_t extra = compile_uint_or(b, "nextn_predict_layers", 0, 0, BLOCK_COUNT_MAX);
+    if (!b->status && extra >= layers)
+        compile_fail(b, WISP_E_INPUT, "key '%s.nextn_predict_layers': as many as there are layers", b->architecture);
+    return b->status ? 0 : layers - extra;
+}
+
 block_shape block_read_mixed_shape(compile_builder *b)
 {
     block_shape s = {0};
     s.width = compile_uint(b, "embedding_length", 1, BLOCK_WIDTH_MAX);
     s.layers = compile_uint(b, "block_count", 1, BLOCK_COUNT_MAX);
     s.ff_width = compile_uint_at(b, "feed_forward_length", 0, 0, 0, BLOCK_WIDTH_MAX);
-    s.heads = compile_uint_at(b, "attention.head_count", 0, 0, 0, BLOCK_HEADS_MAX);
-    s.kv_heads = compile_uint_at(b, "attention.head_count_kv", 0, s.heads, 0, BLOCK_HEADS_MAX);
-    for (uint32_t i = 1; s.kv_heads == 0 && i < s.layers && !b->status; i++) /* the first layer that attends */
-        s.kv_heads = compile_uint_at(b, "attention.head_count_kv", i, s.heads, 0, BLOCK_HEADS_MAX);
+    s.layers = without_extra_layers(b, s.layers);
+    s.heads = first_number(b, "attention.head_count", s.layers, 0);
+    s.kv_heads = first_number(b, "attention.head_count_kv", s.layers, s.heads);
     s.epsilon = read_epsilon(b);
     b->context_length = compile_uint(b, "context_length", 1, 1 << 30);
     b->embedding_length = s.width;

@@ -12,8 +12,10 @@ block_moe block_read_moe(compile_builder *b, uint32_t ff_width, block_gating gat
     block_moe m = {.kind = WISP_ACT_SILU};
     m.experts = compile_uint_or(b, "expert_count", 0, 0, EXPERTS_MAX);
     if (m.experts == 0) return m;
-    m.used = compile_uint(b, "expert_used_count", 1, m.experts);
-    m.ff_width = compile_uint_or(b, "expert_feed_forward_length", ff_width, 1, BLOCK_WIDTH_MAX);
+    m.used = compile_is_array(b, "expert_used_count") ? compile_uint_at(b, "expert_used_count", 0, 0, 0, m.experts)
+                                                      : compile_uint(b, "expert_used_count", 1, m.experts);
+    const uint32_t least = compile_is_array(b, "expert_feed_forward_length") ? 0 : 1; /* a layer without experts */
+    m.ff_width = compile_uint_at(b, "expert_feed_forward_length", 0, ff_width, least, BLOCK_WIDTH_MAX);
     m.gating = (block_gating)compile_uint_or(b, "expert_gating_func", 0, 0, BLOCK_GATE_SOFTMAX_CHOSEN);
     if (m.gating == 0) m.gating = gating;
     m.normalize = compile_bool_or(b, "expert_weights_norm", normalize);
@@ -61,6 +63,7 @@ static void route(blocks *k, wisp_view x, const block_moe *m, uint32_t block, wi
         (wisp_cmd){.op = WISP_OP_TOPK, .param = {{.u = m->groups}, {.u = m->kept}}, .view = {*chosen, logits, bias}});
     compile_emit(k->b, (wisp_cmd){.op = WISP_OP_PICK, .view = {*weights, logits, *chosen}});
     if (m->gating == BLOCK_GATE_SOFTMAX_CHOSEN) unary(k, WISP_OP_SOFTMAX, *weights);
+    if (m->gating == BLOCK_GATE_SIGMOID_CHOSEN) block_act(k, *weights, WISP_ACT_SIGMOID);
     if (m->normalize)
         compile_emit(k->b, (wisp_cmd){.op = WISP_OP_NORM_SUM,
                                       .param = {{.f = least_sum}, {.f = m->scale}},
@@ -126,8 +129,11 @@ void block_experts_routed_by(blocks *k, wisp_view y, wisp_view x, wisp_view rout
                              uint32_t block)
 {
     wisp_view chosen, weights;
-    if (!k->b->status && m->experts == 0)
-        compile_fail(k->b, WISP_E_INPUT, "key '%s.expert_count' is missing or 0", k->b->architecture);
+    if (!k->b->status && (m->experts == 0 || m->used == 0 || m->ff_width == 0))
+        compile_fail(k->b, WISP_E_INPUT, "key '%s.expert_%s' is missing or 0", k->b->architecture,
+                     m->experts == 0 ? "count"
+                     : m->used == 0  ? "used_count"
+                                     : "feed_forward_length");
     if (k->b->status) return;
     route(k, router_input, m, block, &chosen, &weights);
     if (m->weight_first) x = weigh_first(k, x, weights, m);

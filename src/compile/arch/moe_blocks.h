@@ -6,7 +6,8 @@
 typedef enum block_gating {
     BLOCK_GATE_SOFTMAX = 1, /* GGUF's expert_gating_func; softmax over all experts */
     BLOCK_GATE_SIGMOID = 2,
-    BLOCK_GATE_SOFTMAX_CHOSEN = 3, /* the largest logits are chosen, then softmax over those */
+    BLOCK_GATE_SOFTMAX_CHOSEN = 3,   /* the largest logits are chosen, then softmax over those */
+    BLOCK_GATE_SIGMOID_CHOSEN = 100, /* the largest logits are chosen, then their sigmoids; not one of GGUF's */
 } block_gating;
 
 typedef struct block_moe {
@@ -22,7 +23,7 @@ typedef struct block_moe {
 
 /* From expert_count, expert_used_count, expert_feed_forward_length (else `ff_width`), expert_gating_func (else
  * `gating`), expert_weights_norm (else `normalize`), expert_weights_scale, expert_group_count and
- * expert_group_used_count. experts is 0 for a model without any. */
+ * expert_group_used_count; those that may be given per layer are of layer 0. experts is 0 for a model without any. */
 block_moe block_read_moe(compile_builder *b, uint32_t ff_width, block_gating gating, bool normalize);
 
 /* y = what the experts make of x: blk.%u.ffn_gate_inp (the router), exp_probs_b (a bias for choosing only),

@@ -76,16 +76,22 @@ static void feed_forward(blocks *k, const block_shape *s, const block_layer *l, 
     if (l->shared_width) block_shared_expert(k, y, x, l->shared_width, l->moe->kind, block);
 }
 
-wisp_view block_after_attention(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, wisp_view attended,
-                                uint32_t block)
+wisp_view block_after_mixing(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, wisp_view mixed,
+                             const char *output, uint32_t block)
 {
     const wisp_view y = block_scratch(k, "y", s->width), h = block_scratch(k, "h", s->width);
-    block_linear(k, y, attended, "blk.%u.attn_output", block);
+    block_linear(k, y, mixed, output, block);
     add_part(k, l, x, y);
     block_norm(k, l->norm, s->epsilon, h, x, l->ffn_norm ? l->ffn_norm : "blk.%u.ffn_norm", block);
     feed_forward(k, s, l, y, h, block);
     add_part(k, l, x, y);
     return x;
+}
+
+wisp_view block_after_attention(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, wisp_view attended,
+                                uint32_t block)
+{
+    return block_after_mixing(k, s, l, x, attended, "blk.%u.attn_output", block);
 }
 
 wisp_view block_prenorm(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, uint32_t block)

@@ -55,6 +55,9 @@ void block_keep_wanted(blocks *k, const block_shape *s, wisp_view *x, wisp_view 
 /* The second half of block_prenorm: output projection and feed-forward. */
 wisp_view block_after_attention(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, wisp_view attended,
                                 uint32_t block);
+/* The same behind something else than attention, whose last matrix is `output`. */
+wisp_view block_after_mixing(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, wisp_view mixed,
+                             const char *output, uint32_t block);
 /* output_norm and logits. */
 void block_finish(blocks *k, const block_shape *s, block_norm_kind norm, wisp_view x, float scale, float softcap);
 
