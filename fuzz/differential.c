@@ -133,8 +133,6 @@ uint64_t differential_run(base_buffer *transcript, const wasm_module *module, co
     wasm_limits limits = wasm_limits_defaults;
     limits.memory_pages = 8;
     limits.table_elements = 100;
-    limits.stack_bytes = 256 << 10; /* made for every input: under AddressSanitizer, a large one is most of the time */
-    limits.call_depth = 300;
     limits.fuel = options->fuel;
     limits.explicit_checks = options->explicit_checks;
     recorder r = {.out = transcript, .elsewhere = options->elsewhere};

@@ -36,8 +36,11 @@ void compile_dbrx(compile_builder *b);
 void compile_deepseek(compile_builder *b);
 void compile_deepseek2(compile_builder *b);
 void compile_ernie4_5(compile_builder *b);
+void compile_ernie4_5_moe(compile_builder *b); /* ernie4_5.c */
 void compile_exaone(compile_builder *b);
 void compile_exaone4(compile_builder *b);
+void compile_exaone_moe(compile_builder *b);
+void compile_falcon_h1(compile_builder *b);
 void compile_gemma(compile_builder *b);
 void compile_gemma2(compile_builder *b);
 void compile_gemma3(compile_builder *b);
@@ -47,26 +50,34 @@ void compile_gpt2(compile_builder *b);
 void compile_gpt_oss(compile_builder *b);
 void compile_gptneox(compile_builder *b);
 void compile_granite(compile_builder *b); /* minicpm.c */
+void compile_granite_hybrid(compile_builder *b);
 void compile_hunyuan(compile_builder *b);
+void compile_hunyuan_moe(compile_builder *b); /* hunyuan.c */
 void compile_internlm2(compile_builder *b);
+void compile_jamba(compile_builder *b);
 void compile_lfm2(compile_builder *b);
 void compile_llama(compile_builder *b);
+void compile_llama4(compile_builder *b);
 void compile_mamba(compile_builder *b);
 void compile_mamba2(compile_builder *b); /* mamba.c */
 void compile_minicpm(compile_builder *b);
 void compile_mpt(compile_builder *b); /* bloom.c */
 void compile_nemotron(compile_builder *b);
+void compile_nemotron_h(compile_builder *b); /* with experts, too */
 void compile_olmo2(compile_builder *b);
 void compile_olmoe(compile_builder *b);
 void compile_orion(compile_builder *b);
 void compile_parallel(compile_builder *b);
 void compile_phi3(compile_builder *b);
+void compile_phimoe(compile_builder *b);   /* phi3.c */
 void compile_qwen2(compile_builder *b);    /* llama.c */
 void compile_qwen2moe(compile_builder *b); /* llama.c */
 void compile_qwen2vl(compile_builder *b);
-void compile_qwen3(compile_builder *b); /* llama.c */
+void compile_qwen3(compile_builder *b);     /* llama.c */
+void compile_qwen3next(compile_builder *b); /* qwen35.c */
 void compile_qwen35(compile_builder *b);
 void compile_rwkv6(compile_builder *b);
+void compile_rwkv7(compile_builder *b);
 void compile_seed_oss(compile_builder *b);
 void compile_smollm3(compile_builder *b);
 void compile_stablelm(compile_builder *b);

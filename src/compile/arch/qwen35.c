@@ -1,13 +1,16 @@
-/* Qwen 3.5 (and what Qwen3-Next began): three of four layers are gated delta nets, the fourth attends, with a gate of
- * its own on what it gives back.
+/* Qwen 3.5 and Qwen3-Next, which began it: three of four layers are gated delta nets, the fourth attends, with a gate
+ * of its own on what it gives back.
  *
  * Details that have caused bugs: the attention's q matrix gives query and gate of each head side by side; only the
  * first rope.dimension_count elements of a head turn, in halves (the sections are for images: for text all are the same
- * position); value heads use the key head of their number modulo the key heads; q and k of the delta net are normed to
- * length 1, and q is scaled by 1 / sqrt(its size); decay is exp(softplus(alpha + dt) * a), with a stored negative; the
- * second norm of a layer is called post_attention_norm and stands before the feed-forward.
+ * position); value heads use the key head of their number modulo the key heads, in Qwen3-Next that of their number
+ * divided by the value heads a key head; q and k of the delta net are normed to length 1, with epsilon below the root,
+ * and q is scaled by 1 / sqrt(its size); Qwen3-Next has rate and decay in one matrix (ssm_ba), and its first files q,
+ * k, v and z too (ssm_in): key head by key head, what belongs to each; decay is exp(softplus(alpha + dt) * a), with a
+ * stored negative; the second norm of a layer is called post_attention_norm and stands before the feed-forward.
  */
 #include <math.h>
+#include <stdio.h>
 
 #include "compile/arch/moe_blocks.h"
 #include "compile/arch/state_blocks.h"
@@ -18,6 +21,7 @@ typedef struct model {
     block_moe moe;
     uint32_t shared_width;
     uint32_t taps, inner, head_dim, key_heads, value_heads, interval;
+    bool by_key_head; /* Qwen3-Next's order of value heads, rates and decays */
     wisp_view angles;
 } model;
 
@@ -64,17 +68,65 @@ static wisp_view attention(model *m, wisp_view h, uint32_t block)
 static void decay_and_rate(model *m, wisp_view decay, wisp_view rate, wisp_view h, uint32_t block)
 {
     blocks *k = &m->k;
-    block_linear(k, rate, h, "blk.%u.ssm_beta", block);
+    if (m->by_key_head) {
+        const uint32_t each = m->value_heads / m->key_heads;
+        wisp_view both = block_scratch(k, "rate and decay", 2 * m->value_heads);
+        wisp_view split = block_split(both, m->key_heads);
+        block_linear(k, both, h, "blk.%u.ssm_ba", block);
+        block_copy(k, block_split(rate, m->key_heads), block_columns(split, 0, each));
+        block_copy(k, block_split(decay, m->key_heads), block_columns(split, each, each));
+    } else {
+        block_linear(k, rate, h, "blk.%u.ssm_beta", block);
+        block_linear(k, decay, h, "blk.%u.ssm_alpha", block);
+    }
     block_act(k, rate, WISP_ACT_SIGMOID);
-    block_linear(k, decay, h, "blk.%u.ssm_alpha", block);
     block_add(k, decay, decay, compile_weight_flat(k->b, decay.cols, "blk.%u.ssm_dt.bias", block));
     block_act(k, decay, WISP_ACT_SOFTPLUS);
     block_mul(k, decay, decay, compile_weight_flat(k->b, decay.cols, "blk.%u.ssm_a", block));
 }
 
-static void unit_length(model *m, wisp_view y, wisp_view x)
+/* x / sqrt(sum of x * x + epsilon), by way of the mean. */
+static void unit_length(model *m, wisp_view x)
 {
-    compile_emit(m->k.b, (wisp_cmd){.op = WISP_OP_L2_NORM, .param = {{.f = m->s.epsilon}}, .view = {y, x}});
+    const float n = (float)x.cols;
+    block_norm_plain(&m->k, BLOCK_RMS, m->s.epsilon / n, x, x);
+    block_scale(&m->k, x, (float)(1 / sqrt((double)n)));
+}
+
+/* One part of ssm_in's key heads, in order and without gaps. */
+static void gather(model *m, wisp_view y, wisp_view all, uint32_t first)
+{
+    const uint32_t each = y.cols / m->key_heads;
+    block_copy(&m->k, block_split(y, m->key_heads), block_columns(block_split(all, m->key_heads), first, each));
+}
+
+/* q, k and v side by side, and the gate z, of the first files of Qwen3-Next. */
+static void project_old(model *m, wisp_view qkv, wisp_view z, wisp_view h, uint32_t block)
+{
+    blocks *k = &m->k;
+    const uint32_t d = m->head_dim, keys = m->key_heads * d, values = m->inner / m->key_heads;
+    wisp_view all = block_scratch(k, "qkvz", 2 * keys + 2 * m->inner), part = block_scratch(k, "delta q", keys);
+    wisp_view value = block_scratch(k, "mixed", m->inner);
+    block_linear(k, all, h, "blk.%u.ssm_in", block);
+    gather(m, part, all, 0);
+    block_copy(k, block_columns(qkv, 0, keys), part);
+    gather(m, part, all, d);
+    block_copy(k, block_columns(qkv, keys, keys), part);
+    gather(m, value, all, 2 * d);
+    block_copy(k, block_columns(qkv, 2 * keys, m->inner), value);
+    gather(m, z, all, 2 * d + values);
+}
+
+static void project(model *m, wisp_view qkv, wisp_view z, wisp_view h, uint32_t block)
+{
+    char name[64];
+    snprintf(name, sizeof name, "blk.%u.attn_qkv.weight", (unsigned)block);
+    if (m->by_key_head && !compile_exists(m->k.b, name)) {
+        project_old(m, qkv, z, h, block);
+        return;
+    }
+    block_linear(&m->k, qkv, h, "blk.%u.attn_qkv", block);
+    block_linear(&m->k, z, h, "blk.%u.attn_gate", block);
 }
 
 static wisp_view delta_net(model *m, wisp_view h, uint32_t block)
@@ -85,19 +137,20 @@ static wisp_view delta_net(model *m, wisp_view h, uint32_t block)
     wisp_view z = block_scratch(k, "z", m->inner), y = block_scratch(k, "mixed", m->inner);
     wisp_view decay = block_scratch(k, "decay", m->value_heads), rate = block_scratch(k, "rate", m->value_heads);
     wisp_view q = block_scratch(k, "delta q", keys), key = block_scratch(k, "delta k", keys);
-    block_linear(k, qkv, h, "blk.%u.attn_qkv", block);
-    block_linear(k, z, h, "blk.%u.attn_gate", block);
+    project(m, qkv, z, h, block);
     decay_and_rate(m, decay, rate, h, block);
     block_conv(k, conv, qkv, m->taps, "blk.%u.ssm_conv1d", block);
     block_act(k, conv, WISP_ACT_SILU);
     block_copy(k, q, block_columns(conv, 0, keys));
     block_copy(k, key, block_columns(conv, keys, keys));
-    unit_length(m, block_split(q, m->key_heads), block_split(q, m->key_heads));
-    unit_length(m, block_split(key, m->key_heads), block_split(key, m->key_heads));
-    const wisp_cmd rule = {
-        .op = WISP_OP_DELTA_RULE,
-        .param = {{.u = m->value_heads}, {.u = m->key_heads}, {.f = (float)(1 / sqrt((double)m->head_dim))}, {.u = 1}},
-        .view = {y, q, key, block_columns(conv, 2 * keys, m->inner), decay, rate}};
+    unit_length(m, block_split(q, m->key_heads));
+    unit_length(m, block_split(key, m->key_heads));
+    const wisp_cmd rule = {.op = WISP_OP_DELTA_RULE,
+                           .param = {{.u = m->value_heads},
+                                     {.u = m->key_heads},
+                                     {.f = (float)(1 / sqrt((double)m->head_dim))},
+                                     {.u = !m->by_key_head}},
+                           .view = {y, q, key, block_columns(conv, 2 * keys, m->inner), decay, rate}};
     block_scan(k, rule, 6, block_state(k, m->inner * m->head_dim));
     wisp_view each = block_split(y, m->value_heads);
     block_norm(k, BLOCK_RMS, m->s.epsilon, each, each, "blk.%u.ssm_norm", block);
@@ -105,10 +158,17 @@ static wisp_view delta_net(model *m, wisp_view h, uint32_t block)
     return z;
 }
 
+static bool recurrent(model *m, uint32_t block)
+{
+    const char *key = "attention.recurrent_layers";
+    if (compile_is_array(m->k.b, key)) return compile_uint_at(m->k.b, key, block, 0, 0, 1) == 1;
+    return (block + 1) % m->interval != 0;
+}
+
 static wisp_view layer(model *m, wisp_view x, uint32_t block)
 {
     blocks *k = &m->k;
-    const bool attends = (block + 1) % m->interval == 0;
+    const bool attends = !recurrent(m, block);
     wisp_view h = block_scratch(k, "h", m->s.width);
     block_norm(k, BLOCK_RMS, m->s.epsilon, h, x, "blk.%u.attn_norm", block);
     wisp_view mixed = attends ? attention(m, h, block) : delta_net(m, h, block);
@@ -130,9 +190,9 @@ static wisp_view layer(model *m, wisp_view x, uint32_t block)
     return x;
 }
 
-void compile_qwen35(compile_builder *b) /* with experts, too */
+static void build(compile_builder *b, bool by_key_head)
 {
-    model m = {0};
+    model m = {.by_key_head = by_key_head};
     read(&m, b);
     if (b->status) return;
     blocks_open(&m.k, b);
@@ -143,4 +203,14 @@ void compile_qwen35(compile_builder *b) /* with experts, too */
     wisp_view h = block_scratch(&m.k, "h", m.s.width);
     block_norm(&m.k, BLOCK_RMS, m.s.epsilon, h, x, "output_norm", 0);
     block_logits(&m.k, h, 1, 0);
+}
+
+void compile_qwen35(compile_builder *b) /* with experts, too */
+{
+    build(b, false);
+}
+
+void compile_qwen3next(compile_builder *b)
+{
+    build(b, true);
 }
