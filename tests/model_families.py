@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Every model family against reference results: tiny random models (shared/models/arch) are packed, and the logits after
-each prompt, the greedy continuation and the digests compared. model_families.py WISP [NAME ...]
+"""Every model family against reference results: tiny random models (tiny_models.py with family_references/, and
+shared/models/arch) are packed, and the logits after each prompt, the greedy continuation and the digests compared.
+model_families.py WISP [NAME ...]
 
 Weights are exact in F32, F16 and BF16, so one reference in binary32 serves all. A model in F32 has an F32 cache and
 differs by the order of sums only; F16 and BF16 models round activations to 13 or 16 bits and the cache to F16."""
+import hashlib
 import json
 import os
 import pathlib
@@ -13,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 
+import tiny_models
+
 WISP = sys.argv[1]
 ONLY = sys.argv[2:]
 SHARED = pathlib.Path(os.environ.get("WISP_SHARED") or pathlib.Path(__file__).parent / "../../shared")
@@ -20,10 +24,15 @@ SOURCE = pathlib.Path(os.environ.get("WISP_SOURCE") or pathlib.Path(__file__).pa
 SANITIZED = os.environ.get("WISP_SANITIZED") == "yes"
 NODE = shutil.which("node")
 ARCH = SHARED / "models" / "arch"
+REFERENCES = pathlib.Path(__file__).parent / "family_references"
 
 TOLERANCE = {"f32": 1e-3, "f16": 0.02, "bf16": 0.05}
 # The references for models with GELU come from a table of it in F16: they are off by that much themselves.
 LOOSER = {name: {"f32": 5e-3} for name in ("falcon", "gemma2", "gemma3", "gpt2", "phi2", "starcoder2")}
+# Models of tiny_models.py, all F32. What the reference computes otherwise is told in family_references/README.md.
+TINY_TOLERANCE, TINY_GELU, TINY_SECTIONS = 3e-5, 6e-3, 2e-4
+GELU = {"bloom", "falcon", "gemma", "gemma2", "gemma3", "gpt2", "gptneox", "mpt", "phi2", "starcoder", "starcoder2"}
+SECTIONS = {"qwen2vl"}
 # Not for text: compared by another test.
 ENCODERS = {"bert", "nomic-bert"}
 
@@ -100,9 +109,9 @@ def compare(name, kind, capsule, cases):
     return worst
 
 
-def logits_of_ids(capsule, case):
+def logits_of_ids(capsule, case, *more):
     result = run("logits", capsule, "--tokens", ",".join(map(str, case["prompt_ids"])), "--top", 20, "--json", "--greedy",
-                 len(case["greedy_ids"]))
+                 len(case["greedy_ids"]), *more)
     return json.loads(result.stdout) if result.returncode == 0 else {"error": result.stderr.strip()[-300:]}
 
 
@@ -174,19 +183,63 @@ def family(folder, name):
     return row
 
 
+def tiny_tolerance(entry):
+    return TINY_GELU if entry["family"] in GELU else TINY_SECTIONS if entry["family"] in SECTIONS else TINY_TOLERANCE
+
+
+def tiny(folder, label):
+    """The largest difference of a model of tiny_models.py from its reference."""
+    entry, data = tiny_models.MODELS[label], tiny_models.gguf(label)
+    cases = [json.loads(line) for line in (REFERENCES / f"{label}.jsonl").read_text().splitlines()]
+    if hashlib.sha256(data).hexdigest() != cases[0]["model"]:
+        return fail(label, "the model is not the one that the reference was made with")
+    model, capsule = folder / f"{label}.gguf", folder / f"{label}.wasm"
+    model.write_bytes(data)
+    packed = run("pack", model, "-o", capsule)
+    if packed.returncode:
+        return fail(label, packed.stderr.strip()[-300:])
+    tolerance, worst = tiny_tolerance(entry), 0.0
+    for ids, case in zip(tiny_models.prompts(label), cases):
+        case["prompt_ids"] = ids
+        got = logits_of_ids(capsule, case)
+        if "error" in got:
+            return fail(label, got["error"])
+        worst = max(worst, distance(got, case))
+        step = greedy_differs(got, case, tolerance)
+        if step is not None:
+            fail(label, f"greedy step {step} of {len(ids)} tokens")
+    if worst > tolerance:
+        fail(label, f"logits differ by {worst:.7f}, allowed {tolerance}")
+    portable = logits_of_ids(capsule, cases[-1], "--device", "portable", "--chunk", 2)
+    if portable.get("sha256") != got["sha256"]:
+        fail(label, f"another digest by portable code: {portable.get('error')}")
+    model.unlink()
+    capsule.unlink()
+    return worst
+
+
+def compare_tiny(folder):
+    rows = {label: tiny(folder, label) for label in tiny_models.MODELS if not ONLY or label in ONLY}
+    print(f"{'tiny model':30} {'family':15} largest difference of the 20 largest logits")
+    for label, worst in rows.items():
+        print(f"{label:30} {tiny_models.MODELS[label]['family']:15} " + ("FAILED" if worst is None else f"{worst:.7f}"))
+
+
 def main():
+    with tempfile.TemporaryDirectory() as place:
+        compare_tiny(pathlib.Path(place))
     if not (ARCH / "manifest.json").exists():
         print("SKIP models/arch: no shared data folder")
-        return 0
+        return 1 if failures else 0
     with tempfile.TemporaryDirectory() as place:
         folder = pathlib.Path(place)
         if not expand(folder, "f32", ["llama"]):
             print("SKIP models/arch: expand.py does not run here (python3-numpy missing?)")
-            return 0
+            return 1 if failures else 0
         supported = {a["name"] for a in json.loads(run("doctor", "--models", "--json").stdout)}
         manifest = json.loads((ARCH / "manifest.json").read_text())
         rows, missing = {}, []
-        for name in ONLY or sorted(set(manifest) - ENCODERS):
+        for name in [n for n in ONLY if n in manifest] if ONLY else sorted(set(manifest) - ENCODERS):
             if manifest[name]["family"] not in supported and not ONLY:
                 missing.append(name)
                 continue
