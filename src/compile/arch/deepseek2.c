@@ -6,7 +6,7 @@
  * cached; with attn_k_b and attn_v_b the short vector itself is the one cached key and value, q is brought into its
  * space and what was attended is brought back. The rotated part stands last in q and k, its pairs are (2i, 2i+1).
  * YaRN's magnitude goes into attention's scale, squared, not into sines and cosines. The key size of the scale is that
- * of a head (key_length_mla), not of what is cached.
+ * of a head (key_length_mla), not of what is cached. Some grow q with its position (attention.temperature_*).
  */
 #include <math.h>
 
@@ -21,14 +21,18 @@ typedef struct latent {
     uint32_t q_rank, rank;           /* of the short vectors of q (0: none) and of k and v */
     uint32_t key, value, rope, nope; /* of a head: key = nope + rope */
     bool absorbed;                   /* the second form */
+    float temperature;               /* of attention, by position; 0: none */
+    uint32_t temperature_length;
 } latent;
 
-/* YaRN's magnitude for attention: 1 without YaRN. */
+/* YaRN's magnitude for attention, which is on top of what sines and cosines have: 1 without YaRN. */
 static double magnitude(compile_builder *b)
 {
     const double factor = compile_float_or(b, "rope.scaling.factor", 1);
+    const double given = compile_float_or(b, "rope.scaling.attn_factor", 1);
     const double multiplier = compile_float_or(b, "rope.scaling.yarn_log_multiplier", 0);
-    return factor > 1 ? 1 + multiplier * log(factor) : 1;
+    if (factor <= 1) return given;
+    return multiplier != 0 ? given * (1 + multiplier * log(factor)) : given * (1 + 0.1 * log(factor));
 }
 
 static void read(latent *m, compile_builder *b)
@@ -42,6 +46,8 @@ static void read(latent *m, compile_builder *b)
     m->rope = compile_uint(b, "rope.dimension_count", 2, BLOCK_HEAD_DIM_MAX);
     m->key = compile_uint_or(b, "attention.key_length_mla", m->s.key_dim, 1, BLOCK_HEAD_DIM_MAX);
     m->value = compile_uint_or(b, "attention.value_length_mla", m->s.value_dim, 1, BLOCK_HEAD_DIM_MAX);
+    m->temperature = (float)compile_float_or(b, "attention.temperature_scale", 0);
+    if (m->temperature != 0) m->temperature_length = compile_uint(b, "attention.temperature_length", 1, 1 << 30);
     const uint32_t shared = compile_uint_or(b, "expert_shared_count", 0, 0, 64);
     const uint32_t dense = compile_uint_or(b, "leading_dense_block_count", 0, 0, BLOCK_COUNT_MAX);
     const uint32_t extra = compile_uint_or(b, "nextn_predict_layers", 0, 0, BLOCK_COUNT_MAX);
@@ -79,6 +85,10 @@ static parts project(latent *m, wisp_view h, uint32_t block)
     } else {
         block_linear(k, p.q, h, "blk.%u.attn_q", block);
     }
+    if (m->temperature != 0)
+        compile_emit(k->b, (wisp_cmd){.op = WISP_OP_POSITION_SCALE,
+                                      .param = {{.f = m->temperature}, {.u = 0}, {.u = m->temperature_length}},
+                                      .view = {p.q, p.q, k->io.positions}});
     const wisp_view both = block_scratch(k, "kv.short", m->rank + m->rope);
     block_linear(k, both, h, "blk.%u.attn_kv_a_mqa", block);
     p.short_kv = block_columns(both, 0, m->rank);

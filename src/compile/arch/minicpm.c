@@ -1,9 +1,10 @@
 /* Granite 3 and 4, dense and with experts, and MiniCPM: Llama's layers with four constants, for embeddings, attention,
  * what is added to the stream, and logits.
  *
- * Details that have caused bugs: Granite divides logits by logit_scale, MiniCPM multiplies by it; old files of MiniCPM
- * say none of the constants: they are 12, 1.4 / sqrt(layers) and 256 / width then. Pairs are (2i, 2i+1). Granite with
- * experts has the same constants; the weights of the chosen experts add up to 1.
+ * Details that have caused bugs: logits are divided by logit_scale; old files of MiniCPM say none of the constants:
+ * they are 12, 1.4 / sqrt(layers) and width / 256 then. Pairs are (2i, 2i+1). Granite with experts has the same
+ * constants; the weights of the chosen experts add up to 1. Granite has no positions where rope.scaling.finetuned is
+ * false.
  */
 #include <math.h>
 
@@ -11,6 +12,7 @@
 
 typedef struct constants {
     double embedding, residual, logits, attention; /* 0: none, of attention 1 / sqrt(key size) */
+    bool rotates;
 } constants;
 
 static void build(compile_builder *b, const block_shape *s, const constants *c)
@@ -23,7 +25,7 @@ static void build(compile_builder *b, const block_shape *s, const constants *c)
     wisp_view x = block_embed(&k, s->width);
     if (c->embedding != 0) block_scale(&k, x, (float)c->embedding);
     const block_layer l = {.norm = BLOCK_RMS,
-                           .angles = block_rope_angles(&k, s->rope_dims),
+                           .angles = c->rotates ? block_rope_angles(&k, s->rope_dims) : (wisp_view){0},
                            .attention = {.scale = (float)c->attention},
                            .ffn = block_ffn_gated,
                            .act = WISP_ACT_SILU,
@@ -32,17 +34,17 @@ static void build(compile_builder *b, const block_shape *s, const constants *c)
                            .residual = (float)c->residual};
     for (uint32_t i = 0; i < s->layers && !b->status; i++)
         x = block_prenorm(&k, s, &l, x, i);
-    block_finish(&k, s, BLOCK_RMS, x, (float)c->logits, 0);
+    block_finish(&k, s, BLOCK_RMS, x, (float)(c->logits != 0 ? 1 / c->logits : 1), 0);
 }
 
 void compile_granite(compile_builder *b)
 {
     const block_shape s = block_read_shape(b);
-    const double logits = compile_float_or(b, "logit_scale", 1);
     const constants c = {.embedding = compile_float_or(b, "embedding_scale", 0),
                          .residual = compile_float_or(b, "residual_scale", 0),
                          .attention = compile_float_or(b, "attention.scale", 0),
-                         .logits = logits != 0 ? 1 / logits : 1};
+                         .logits = compile_float_or(b, "logit_scale", 1),
+                         .rotates = compile_bool_or(b, "rope.scaling.finetuned", true)};
     if (!b->status) build(b, &s, &c);
 }
 
@@ -52,6 +54,7 @@ void compile_minicpm(compile_builder *b)
     if (b->status) return;
     const constants c = {.embedding = compile_float_or(b, "embedding_scale", 12),
                          .residual = compile_float_or(b, "residual_scale", 1.4 / sqrt((double)s.layers)),
-                         .logits = compile_float_or(b, "logit_scale", 256.0 / s.width)};
+                         .logits = compile_float_or(b, "logit_scale", s.width / 256.0),
+                         .rotates = true};
     if (!b->status) build(b, &s, &c);
 }

@@ -294,6 +294,12 @@ void block_rope(blocks *k, wisp_view x, uint32_t heads, wisp_view angles, bool h
     compile_emit(k->b, (wisp_cmd){.op = WISP_OP_ROPE, .param = {{.u = heads}, {.u = halves}}, .view = {x, x, angles}});
 }
 
+static void add_bias(blocks *k, wisp_view x, const char *name, uint32_t block)
+{
+    const wisp_view bias = compile_weight_optional(k->b, COMPILE_VECTOR, 1, x.cols, name, block);
+    if (bias.buffer) block_add(k, x, x, bias);
+}
+
 void block_qkv(blocks *k, wisp_view q, wisp_view key, wisp_view value, wisp_view x, uint32_t block)
 {
     char name[NAME_BYTES];
@@ -308,6 +314,9 @@ void block_qkv(blocks *k, wisp_view q, wisp_view key, wisp_view value, wisp_view
     block_linear_slice(k, q, x, 0, total, "blk.%u.attn_qkv", block);
     block_linear_slice(k, key, x, q.cols, total, "blk.%u.attn_qkv", block);
     block_linear_slice(k, value, x, q.cols + key.cols, total, "blk.%u.attn_qkv", block);
+    add_bias(k, q, "blk.%u.attn_q.bias", block); /* some files have one matrix and three biases */
+    add_bias(k, key, "blk.%u.attn_k.bias", block);
+    add_bias(k, value, "blk.%u.attn_v.bias", block);
 }
 
 uint32_t block_window(compile_builder *b, uint32_t layer, uint32_t pattern, uint32_t fallback)

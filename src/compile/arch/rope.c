@@ -33,19 +33,21 @@ static double kept_part(const yarn *y, uint32_t pair)
     return 1 - fmin(1, fmax(0, (pair - y->low) / fmax(0.001, y->high - y->low)));
 }
 
-/* "llama3" scaling comes as a tensor of divisors. */
+/* Divisors of the angles: "llama3" scaling comes as rope_freqs, "longrope" as two sets, of which the short one is for
+ * contexts of no more than rope.scaling.original_context_length. */
 static void apply_factors(compile_builder *b, double *angles, uint32_t pairs)
 {
-    wisp_view factors = compile_weight_optional(b, COMPILE_VECTOR, 1, pairs, "rope_freqs.weight", 0);
-    const compile_gguf_tensor *t = factors.buffer ? compile_gguf_find_tensor(b->gguf, "rope_freqs.weight") : NULL;
+    const bool one = compile_exists(b, "rope_freqs.weight");
+    const char *name = one ? "rope_freqs.weight" : "rope_factors_short.weight";
+    wisp_view factors = compile_weight_optional(b, COMPILE_VECTOR, 1, pairs, name, 0);
+    const compile_gguf_tensor *t = factors.buffer ? compile_gguf_find_tensor(b->gguf, name) : NULL;
     if (!t) return;
-    if (t->type != WISP_F32) return compile_fail(b, WISP_E_UNSUPPORTED, "tensor 'rope_freqs.weight': F32 expected");
+    if (t->type != WISP_F32) return compile_fail(b, WISP_E_UNSUPPORTED, "tensor '%s': F32 expected", name);
     for (uint32_t i = 0; i < pairs; i++) {
         float f;
         memcpy(&f, b->gguf->file.data + t->offset + 4 * (size_t)i, sizeof f);
         if (!isfinite(f) || f <= 0)
-            return compile_fail(b, WISP_E_INPUT, "tensor 'rope_freqs.weight': element %u is not a positive number",
-                                (unsigned)i);
+            return compile_fail(b, WISP_E_INPUT, "tensor '%s': element %u is not a positive number", name, (unsigned)i);
         angles[i] /= (double)f;
     }
 }
@@ -65,25 +67,32 @@ static double read_factor(compile_builder *b, bool *is_yarn)
         *is_yarn = false;
         return 1;
     }
-    if (!is(type, "linear") && !*is_yarn)
+    if (!is(type, "linear") && !is(type, "longrope") && !*is_yarn)
         compile_fail(b, WISP_E_UNSUPPORTED, "key '%s.rope.scaling.type': '%.*s' is not supported", b->architecture,
                      (int)(type.size < 40 ? type.size : 40), (const char *)type.data);
     if (factor < 0) compile_fail(b, WISP_E_INPUT, "key '%s.rope.scaling.factor': negative", b->architecture);
     return factor;
 }
 
+/* What sine and cosine are multiplied by. With yarn_log_multiplier YaRN's part is in attention's scale instead. */
+static double magnitude(compile_builder *b, bool is_yarn, double factor)
+{
+    const double given = compile_float_or(b, "rope.scaling.attn_factor", 1);
+    if (!is_yarn || factor <= 1 || compile_float_or(b, "rope.scaling.yarn_log_multiplier", 0) != 0) return given;
+    return given * (1 + 0.1 * log(factor));
+}
+
 wisp_view compile_rope_frequencies(compile_builder *b, uint32_t dims, float *scale)
 {
     bool is_yarn;
-    double base = compile_float_or(b, "rope.freq_base", 10000), factor = read_factor(b, &is_yarn), mscale = 1;
+    double base = compile_float_or(b, "rope.freq_base", 10000), factor = read_factor(b, &is_yarn);
+    const double alpha = compile_float_or(b, "rope.scaling.alpha", 0);
     yarn y = {0};
-    if (!b->status && base <= 0)
+    if (!b->status && (base <= 0 || !isfinite(base)))
         compile_fail(b, WISP_E_INPUT, "key '%s.rope.freq_base': not positive", b->architecture);
-    if (is_yarn) {
-        y = read_yarn(b, dims, base);
-        mscale = compile_float_or(b, "rope.scaling.attn_factor", 1) * (1 + 0.1 * log(factor));
-    }
     if (!b->status && dims < 2) compile_fail(b, WISP_E_INPUT, "key '%s.rope.dimension_count': none", b->architecture);
+    if (alpha > 0 && dims > 2) base *= pow(alpha, (double)dims / (dims - 2)); /* NTK */
+    if (is_yarn) y = read_yarn(b, dims, base);
     double *angles = compile_keep(b, dims / 2 * sizeof *angles);
     if (!angles) return (wisp_view){0};
     for (uint32_t i = 0; i < dims / 2; i++)
@@ -93,7 +102,7 @@ wisp_view compile_rope_frequencies(compile_builder *b, uint32_t dims, float *sca
         double kept = is_yarn ? kept_part(&y, i) : 0;
         angles[i] = angles[i] / factor * (1 - kept) + angles[i] * kept;
     }
-    *scale = (float)mscale;
+    *scale = (float)magnitude(b, is_yarn, factor);
     return compile_weight_made(b, "wisp.rope_freqs", WISP_F64, angles, dims / 2);
 }
 

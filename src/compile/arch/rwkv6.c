@@ -2,11 +2,15 @@
  *
  * Details that have caused bugs: the five blends of time mixing (w, k, v, r, g, in this order) depend on the token, by
  * a low-rank map; decay is exp(-exp(w)); the norm of the heads has an epsilon of 64e-5, whatever the file says of
- * others; the embeddings are normed before the first layer; files of larger models halve the stream every few layers.
+ * others; old files have the five blends' bases as five tensors; the embeddings are normed before the first layer;
+ * files of larger models halve the stream every few layers.
  */
 #include "compile/arch/state_blocks.h"
 
 enum { BLENDS = 5 };
+static const char *const lerps[BLENDS] = {"blk.%u.time_mix_lerp_w.weight", "blk.%u.time_mix_lerp_k.weight",
+                                          "blk.%u.time_mix_lerp_v.weight", "blk.%u.time_mix_lerp_r.weight",
+                                          "blk.%u.time_mix_lerp_g.weight"};
 
 typedef struct model {
     blocks k;
@@ -39,9 +43,12 @@ static wisp_view blends(model *m, wisp_view h, wisp_view before, uint32_t block)
     block_act(k, low, WISP_ACT_TANH);
     wisp_view up = compile_weight_stack(k->b, BLENDS, width, m->blend_rank, "blk.%u.time_mix_w2.weight", block);
     compile_emit(k->b, (wisp_cmd){.op = WISP_OP_MATMUL_HEADS, .param = {{.u = BLENDS}}, .view = {all, low, up}});
-    block_add(k, all, all, compile_weight_flat(k->b, BLENDS * width, "blk.%u.time_mix_lerp_fused.weight", block));
+    const bool fused = compile_exists(k->b, "blk.0.time_mix_lerp_fused.weight");
+    if (fused)
+        block_add(k, all, all, compile_weight_flat(k->b, BLENDS * width, "blk.%u.time_mix_lerp_fused.weight", block));
     for (uint32_t i = 0; i < BLENDS; i++) {
         wisp_view much = block_columns(all, i * width, width);
+        if (!fused) block_add(k, much, much, compile_weight_flat(k->b, width, lerps[i], block));
         block_lerp(k, x, h, before, much);
         block_copy(k, much, x);
     }
