@@ -37,7 +37,6 @@ void compile_deepseek(compile_builder *b);
 void compile_deepseek2(compile_builder *b);
 void compile_ernie4_5(compile_builder *b);
 void compile_ernie4_5_moe(compile_builder *b); /* ernie4_5.c */
-void compile_exaone(compile_builder *b);
 void compile_exaone4(compile_builder *b);
 void compile_exaone_moe(compile_builder *b);
 void compile_falcon_h1(compile_builder *b);
@@ -53,7 +52,6 @@ void compile_granite(compile_builder *b); /* minicpm.c */
 void compile_granite_hybrid(compile_builder *b);
 void compile_hunyuan(compile_builder *b);
 void compile_hunyuan_moe(compile_builder *b); /* hunyuan.c */
-void compile_internlm2(compile_builder *b);
 void compile_jamba(compile_builder *b);
 void compile_lfm2(compile_builder *b);
 void compile_llama(compile_builder *b);
@@ -72,7 +70,6 @@ void compile_phi3(compile_builder *b);
 void compile_phimoe(compile_builder *b);   /* phi3.c */
 void compile_qwen2(compile_builder *b);    /* llama.c */
 void compile_qwen2moe(compile_builder *b); /* llama.c */
-void compile_qwen2vl(compile_builder *b);
 void compile_qwen3(compile_builder *b);     /* llama.c */
 void compile_qwen3next(compile_builder *b); /* qwen35.c */
 void compile_qwen35(compile_builder *b);

@@ -5,21 +5,11 @@
  */
 #include "compile/arch/transformer.h"
 
-static void clamp(blocks *k, wisp_view x, float most)
-{
-    compile_emit(k->b, (wisp_cmd){.op = WISP_OP_CLAMP, .param = {{.f = -most}, {.f = most}}, .view = {x, x}});
-}
-
 /* MPT. */
 static void clamp_and_norm(blocks *k, const block_shape *s, const block_layer *l, const block_heads *h, uint32_t block)
 {
     (void)l;
-    const float most = (float)compile_float_or(k->b, "attention.clamp_kqv", 0);
-    if (most > 0) {
-        clamp(k, h->q, most);
-        clamp(k, h->k, most);
-        clamp(k, h->v, most);
-    }
+    block_clamp_heads(k, h);
     if (!compile_exists(k->b, "blk.0.attn_q_norm.weight")) return;
     block_norm(k, BLOCK_LAYER, s->epsilon, h->q, h->q, "blk.%u.attn_q_norm", block);
     block_norm(k, BLOCK_LAYER, s->epsilon, h->k, h->k, "blk.%u.attn_k_norm", block);

@@ -4,21 +4,11 @@
  */
 #include "compile/arch/transformer.h"
 
-static void clamp(blocks *k, wisp_view x, float most)
-{
-    compile_emit(k->b, (wisp_cmd){.op = WISP_OP_CLAMP, .param = {{.f = -most}, {.f = most}}, .view = {x, x}});
-}
-
 static void clamp_then_rotate(blocks *k, const block_shape *s, const block_layer *l, const block_heads *h,
                               uint32_t block)
 {
     (void)block;
-    const float most = (float)compile_float_or(k->b, "attention.clamp_kqv", 0);
-    if (most > 0) {
-        clamp(k, h->q, most);
-        clamp(k, h->k, most);
-        clamp(k, h->v, most);
-    }
+    block_clamp_heads(k, h);
     block_rotate(k, s, l, h);
 }
 

@@ -5,14 +5,6 @@
  */
 #include "compile/arch/transformer.h"
 
-static void norm_whole_then_rotate(blocks *k, const block_shape *s, const block_layer *l, const block_heads *h,
-                                   uint32_t block)
-{
-    block_norm(k, BLOCK_RMS, s->epsilon, h->q, h->q, "blk.%u.attn_q_norm", block);
-    block_norm(k, BLOCK_RMS, s->epsilon, h->k, h->k, "blk.%u.attn_k_norm", block);
-    block_rotate(k, s, l, h);
-}
-
 void compile_olmo2(compile_builder *b)
 {
     blocks k;
@@ -30,7 +22,7 @@ void compile_olmo2(compile_builder *b)
     }
     block_layer l = {.norm = BLOCK_RMS,
                      .halves = true,
-                     .prepare = norm_whole_then_rotate,
+                     .prepare = block_norm_whole_then_rotate,
                      .ffn = block_ffn_gated,
                      .act = WISP_ACT_SILU};
     for (uint32_t i = 0; i < s.layers && !b->status; i++) {

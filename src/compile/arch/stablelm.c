@@ -5,15 +5,6 @@
  */
 #include "compile/arch/transformer.h"
 
-static void norm_each_then_rotate(blocks *k, const block_shape *s, const block_layer *l, const block_heads *h,
-                                  uint32_t block)
-{
-    const wisp_view q = block_split(h->q, s->heads), key = block_split(h->k, s->kv_heads);
-    block_norm_heads(k, BLOCK_LAYER, s->epsilon, q, q, s->heads, "blk.%u.attn_q_norm", block);
-    block_norm_heads(k, BLOCK_LAYER, s->epsilon, key, key, s->kv_heads, "blk.%u.attn_k_norm", block);
-    block_rotate(k, s, l, h);
-}
-
 void compile_stablelm(compile_builder *b)
 {
     blocks k;
@@ -25,7 +16,8 @@ void compile_stablelm(compile_builder *b)
     const block_layer l = {.norm = BLOCK_LAYER,
                            .angles = block_rope_angles(&k, s.rope_dims),
                            .halves = true,
-                           .prepare = compile_exists(b, "blk.0.attn_q_norm.weight") ? norm_each_then_rotate : NULL,
+                           .prepare =
+                               compile_exists(b, "blk.0.attn_q_norm.weight") ? block_norm_each_then_rotate : NULL,
                            .ffn = block_ffn_gated,
                            .act = WISP_ACT_SILU};
     for (uint32_t i = 0; i < s.layers && !b->status; i++)

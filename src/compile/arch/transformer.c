@@ -31,6 +31,32 @@ void block_norm_then_rotate(blocks *k, const block_shape *s, const block_layer *
     block_rotate(k, s, l, h);
 }
 
+void block_norm_each_then_rotate(blocks *k, const block_shape *s, const block_layer *l, const block_heads *h,
+                                 uint32_t block)
+{
+    const wisp_view q = block_split(h->q, s->heads), key = block_split(h->k, s->kv_heads);
+    block_norm_heads(k, BLOCK_LAYER, s->epsilon, q, q, s->heads, "blk.%u.attn_q_norm", block);
+    block_norm_heads(k, BLOCK_LAYER, s->epsilon, key, key, s->kv_heads, "blk.%u.attn_k_norm", block);
+    block_rotate(k, s, l, h);
+}
+
+void block_norm_whole_then_rotate(blocks *k, const block_shape *s, const block_layer *l, const block_heads *h,
+                                  uint32_t block)
+{
+    block_norm(k, BLOCK_RMS, s->epsilon, h->q, h->q, "blk.%u.attn_q_norm", block);
+    block_norm(k, BLOCK_RMS, s->epsilon, h->k, h->k, "blk.%u.attn_k_norm", block);
+    block_rotate(k, s, l, h);
+}
+
+void block_clamp_heads(blocks *k, const block_heads *h)
+{
+    const float most = (float)compile_float_or(k->b, "attention.clamp_kqv", 0);
+    const wisp_view all[] = {h->q, h->k, h->v};
+    for (int i = 0; most > 0 && i < 3; i++)
+        compile_emit(k->b,
+                     (wisp_cmd){.op = WISP_OP_CLAMP, .param = {{.f = -most}, {.f = most}}, .view = {all[i], all[i]}});
+}
+
 wisp_view block_attend_heads(blocks *k, const block_shape *s, const block_layer *l, const block_heads *h)
 {
     const wisp_view y = block_scratch(k, "attended", s->heads * s->value_dim);
@@ -94,10 +120,15 @@ wisp_view block_after_attention(blocks *k, const block_shape *s, const block_lay
     return block_after_mixing(k, s, l, x, attended, "blk.%u.attn_output", block);
 }
 
+static void norm_before(blocks *k, const block_shape *s, const block_layer *l, wisp_view h, wisp_view x, uint32_t block)
+{
+    block_norm(k, l->norm, s->epsilon, h, x, l->attn_norm ? l->attn_norm : "blk.%u.attn_norm", block);
+}
+
 wisp_view block_prenorm(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, uint32_t block)
 {
     const wisp_view h = block_scratch(k, "h", s->width);
-    block_norm(k, l->norm, s->epsilon, h, x, "blk.%u.attn_norm", block);
+    norm_before(k, s, l, h, x, block);
     wisp_view attended = block_attention_of(k, s, l, h, block);
     block_keep_wanted(k, s, &x, &attended, block);
     return block_after_attention(k, s, l, x, attended, block);
@@ -106,7 +137,7 @@ wisp_view block_prenorm(blocks *k, const block_shape *s, const block_layer *l, w
 wisp_view block_parallel(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, uint32_t block)
 {
     wisp_view h = block_scratch(k, "h", s->width);
-    block_norm(k, l->norm, s->epsilon, h, x, "blk.%u.attn_norm", block);
+    norm_before(k, s, l, h, x, block);
     wisp_view attended = block_attention_of(k, s, l, h, block);
     if (l->ffn_norm) block_norm(k, l->norm, s->epsilon, h, x, l->ffn_norm, block);
     block_keep_wanted(k, s, &x, &attended, block);
@@ -128,6 +159,24 @@ wisp_view block_postnorm(blocks *k, const block_shape *s, const block_layer *l, 
     block_norm(k, l->norm, s->epsilon, y, y, "blk.%u.post_attention_norm", block);
     add_part(k, l, x, y);
     feed_forward(k, s, l, y, x, block);
+    block_norm(k, l->norm, s->epsilon, y, y, "blk.%u.post_ffw_norm", block);
+    add_part(k, l, x, y);
+    return x;
+}
+
+wisp_view block_sandwich(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, uint32_t block)
+{
+    wisp_view h = block_scratch(k, "h", s->width);
+    norm_before(k, s, l, h, x, block);
+    wisp_view attended = block_attention_of(k, s, l, h, block);
+    block_keep_wanted(k, s, &x, &attended, block);
+    const wisp_view y = block_scratch(k, "y", s->width);
+    h = block_scratch(k, "h", s->width);
+    block_linear(k, y, attended, "blk.%u.attn_output", block);
+    block_norm(k, l->norm, s->epsilon, y, y, "blk.%u.post_attention_norm", block);
+    add_part(k, l, x, y);
+    block_norm(k, l->norm, s->epsilon, h, x, l->ffn_norm ? l->ffn_norm : "blk.%u.ffn_norm", block);
+    feed_forward(k, s, l, y, h, block);
     block_norm(k, l->norm, s->epsilon, y, y, "blk.%u.post_ffw_norm", block);
     add_part(k, l, x, y);
     return x;

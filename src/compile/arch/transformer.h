@@ -26,6 +26,7 @@ struct block_layer {
     const block_moe *moe;  /* NULL: no layer has experts */
     uint32_t dense_layers; /* the first ones, which have none */
     uint32_t shared_width; /* of the expert that all tokens share; 0: none */
+    const char *attn_norm; /* NULL: "blk.%u.attn_norm" */
     const char *ffn_norm;  /* NULL: "blk.%u.ffn_norm" */
     float residual;        /* what attention and feed-forward are multiplied by before they are added; 0: by nothing */
 };
@@ -37,6 +38,9 @@ wisp_view block_parallel(blocks *k, const block_shape *s, const block_layer *l, 
 /* x = x + norm(output(attention(x))); x = x + norm(ffn(x)): post_attention_norm and post_ffw_norm. */
 wisp_view block_postnorm(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, uint32_t block);
 
+/* x = x + norm(output(attention(norm(x)))); x = x + norm(ffn(norm(x))): with post_attention_norm and post_ffw_norm. */
+wisp_view block_sandwich(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, uint32_t block);
+
 /* ---- the parts ---- */
 /* blk.%u.attn_q, attn_k, attn_v or attn_qkv of x. */
 block_heads block_project(blocks *k, const block_shape *s, wisp_view x, uint32_t block);
@@ -46,6 +50,14 @@ void block_norm_qk(blocks *k, const block_shape *s, block_norm_kind kind, const 
 /* The same, then the rotation: a block_prepare_fn, with RMS norms. */
 void block_norm_then_rotate(blocks *k, const block_shape *s, const block_layer *l, const block_heads *h,
                             uint32_t block);
+/* The same with layer norms whose weights are each head's own. */
+void block_norm_each_then_rotate(blocks *k, const block_shape *s, const block_layer *l, const block_heads *h,
+                                 uint32_t block);
+/* The same with RMS norms over all heads together. */
+void block_norm_whole_then_rotate(blocks *k, const block_shape *s, const block_layer *l, const block_heads *h,
+                                  uint32_t block);
+/* q, k and v between -m and m, which is attention.clamp_kqv; 0: as they are. */
+void block_clamp_heads(blocks *k, const block_heads *h);
 /* Caches of this layer's own, and attention over them: in scratch "attended". */
 wisp_view block_attend_heads(blocks *k, const block_shape *s, const block_layer *l, const block_heads *h);
 /* Projection to attention of x: in scratch "attended". */
