@@ -43,6 +43,8 @@ _Noreturn void wasm_unwind(wasm_store *store, wisp_status status)
 static void land(void *argument)
 {
     wasm_activation *a = argument;
+    const wasm_native_run *run = a->store->native_run;
+    if (!a->interrupted && a->store->fault_pc && run && run->ticks_at_fault) a->store->ticks = *run->ticks_at_fault;
     wisp_status status = a->interrupted ? wasm_interrupted(a->store) : wasm_trap_raise(a->store, WASM_TRAP_MEMORY);
     wasm_unwind(a->store, status);
 }

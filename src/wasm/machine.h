@@ -275,10 +275,11 @@ typedef struct wasm_frame {
 /* A call into native code from the interpreter or from outside, on the stack of wasm_native_call. */
 typedef struct wasm_native_run {
     struct wasm_native_run *outer;
-    wasm_frame *top;             /* as it was: the interpreter's records from here on are of what this code called */
-    const union wasm_cell *code; /* store->pc as it was */
-    uintptr_t high;              /* this call's frames lie below it on the stack */
-    uintptr_t pc, frame;         /* where this code last called another function through the machine */
+    wasm_frame *top;               /* as it was: the interpreter's records from here on are of what this code called */
+    const union wasm_cell *code;   /* store->pc as it was */
+    uintptr_t high;                /* this call's frames lie below it on the stack */
+    uintptr_t pc, frame;           /* where this code last called another function through the machine */
+    const int64_t *ticks_at_fault; /* of code that counts fuel: what is left of the store's after a fault */
 } wasm_native_run;
 
 /* Where a call ended, kept while its frames go: code addresses of the interpreter's and native code, innermost first.

@@ -7,6 +7,7 @@
  * module that has tail calls (nobody outside the image calls one but by an entry):
  *     result  f(struct wasm_native_context *, params…)                  up to two results, two as a struct
  *     void    f(struct wasm_native_context *, wasm_value *out, params…) more: they are left at `out`
+ * With WASM_NATIVE_FUEL the fuel that is left is an i64 behind the context, and another result, the last.
  * i32, i64, f32, f64 as themselves, v128 as <2 x i64>, references as pointers. An entry, one per function type that a
  * defined function has: C convention, `void e(struct wasm_native_context *, const void *code, wasm_value *v)`: takes
  * the arguments from v[0…], puts the results there (i32 zero-extended). A trap does not return: the machine unwinds to
@@ -40,12 +41,13 @@ enum wasm_native_helper {
     WASM_HELPER_COUNT
 };
 
-/* One per instance, made by wasm_native_attach; native code's first argument. Everything but stack_limit stays as it
- * is while the instance runs native code. */
+/* One per instance, made by wasm_native_attach; native code's first argument. Everything but stack_limit and
+ * ticks_at_fault stays as it is while the instance runs native code. */
 typedef struct wasm_native_context {
-    uint8_t *memory;                         /* of memory 0, where it is guarded (its base never moves); else NULL */
-    uintptr_t stack_limit;                   /* frames below it: "call stack exhausted" */
-    int64_t *ticks;                          /* of the store */
+    uint8_t *memory;        /* of memory 0, where it is guarded (its base never moves); else NULL */
+    uintptr_t stack_limit;  /* frames below it: "call stack exhausted" */
+    int64_t ticks_at_fault; /* in code that counts fuel: how much was left, if an access to guarded memory 0 faults */
+    int64_t *ticks;         /* of the store: right while a helper runs */
     struct wasm_exception *const *exception; /* of the store: pending; only modules that throw or catch look at it */
     wasm_func *const *funcs;
     const uint32_t *type_ids; /* of the store, per type index */
@@ -57,7 +59,7 @@ typedef struct wasm_native_context {
 
 /* Beside the context, native code reads: wasm_func.type_id, .native, .native_context; wasm_table.items, .size;
  * wasm_memory.data, .size; wasm_global.value. The number changes when one of them moves. */
-#define WASM_NATIVE_VERSION 2
+#define WASM_NATIVE_VERSION 3
 static inline uint32_t wasm_native_abi(void)
 {
     static const size_t parts[] = {

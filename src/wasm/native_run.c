@@ -35,10 +35,27 @@ static HELPER void helper_trap(wasm_native_context *c, uint32_t kind)
     FAIL(c, wasm_trap_raise(c->store, (wasm_trap_kind)kind));
 }
 
+/* The image's function `tick` calls it, whose frame is between. Native code needs no ticks to be interrupted, so it
+ * asks less often. */
 static HELPER void helper_tick(wasm_native_context *c)
 {
-    wisp_status status = wasm_tick(c->store);
-    if (status != WISP_OK) FAIL(c, status);
+    enum { GRANT = 8192 };
+    wasm_store *store = c->store;
+    const uintptr_t *tick = (const uintptr_t *)CALLER_FRAME;
+    wisp_status status = wasm_tick(store);
+    if (status != WISP_OK) unwind(c, status, tick[1], tick[0]);
+    const uint64_t more = store->fuel < GRANT ? store->fuel : GRANT;
+    store->fuel -= more;
+    store->ticks += (int64_t)more;
+}
+
+/* Whoever runs now needs ticks. */
+static void leave_few_ticks(wasm_store *store)
+{
+    enum { FEW = 256 };
+    if (store->ticks <= FEW) return;
+    store->fuel += (uint64_t)(store->ticks - FEW);
+    store->ticks = FEW;
 }
 
 /* After an instruction that was charged by its bytes. */
@@ -70,6 +87,7 @@ static wisp_status call_with_copies(wasm_native_context *c, const wasm_func *fun
         return wasm_trap_raise(store, WASM_TRAP_STACK);
     for (uint32_t i = 0; i < params; i++)
         slots[i] = v[i];
+    leave_few_ticks(store);
     BASE_TRY(call_any(store, c, func, slots));
     for (uint32_t i = 0; i < results; i++)
         v[i] = slots[i];
@@ -122,7 +140,8 @@ WASM_CALLS_IMAGE wisp_status wasm_native_call(wasm_store *store, const wasm_func
     wasm_native_run native = {.outer = store->native_run,
                               .top = store->top,
                               .code = store->pc,
-                              .high = (uintptr_t)__builtin_frame_address(0)};
+                              .high = (uintptr_t)__builtin_frame_address(0),
+                              .ticks_at_fault = code->header.flags & WASM_NATIVE_FUEL ? &c->ticks_at_fault : NULL};
     struct wasm_exception *pending = store->exception; /* of a caller's that a host function keeps waiting */
     store->sp = v + slots;
     store->exception = NULL;
@@ -131,6 +150,7 @@ WASM_CALLS_IMAGE wisp_status wasm_native_call(wasm_store *store, const wasm_func
     ((entry *)at)(c, func->native, v);
     store->native_run = native.outer;
     store->sp = sp;
+    leave_few_ticks(store);
     if (WASM_UNLIKELY(store->exception != NULL)) {
         const bool traced = store->trace.valid;
         wisp_status status = wasm_rethrow(store, store->exception);

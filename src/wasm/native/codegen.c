@@ -90,6 +90,7 @@ static bool init_unit(native_unit *u)
     u->c = LLVMContextCreate();
     u->module = LLVMModuleCreateWithNameInContext("wasm", u->c);
     u->b = LLVMCreateBuilderInContext(u->c);
+    u->tick = NULL;
     u->funcs = base_calloc(u->m->func_count, sizeof(LLVMValueRef));
     u->func_types = base_calloc(u->m->type_count, sizeof(LLVMTypeRef));
     if (!u->funcs || !u->func_types) return false;
@@ -329,6 +330,7 @@ wisp_status wasm_codegen_object(uint8_t **bytes, size_t *size, const wasm_module
     native_unit u = {.m = module, .options = options, .report = report, .first = first, .count = count};
     wisp_status status = WISP_OK;
     u.x86 = options->target != WASM_TARGET_AARCH64;
+    u.fuel = options->flags & WASM_NATIVE_FUEL;
     u.frame_sizes = base_calloc(count, sizeof *u.frame_sizes);
     if (!u.frame_sizes) return base_fail(report, WISP_E_MEMORY, "wasm: out of memory for native code");
     survey(&u);

@@ -39,23 +39,45 @@ bool native_returns_by_memory(const wasm_functype *type)
     return type->result_count > 2;
 }
 
+static uint32_t direct_results(const wasm_functype *type)
+{
+    return native_returns_by_memory(type) ? 0 : type->result_count;
+}
+
+unsigned native_hidden_params(const native_unit *u, const wasm_functype *type)
+{
+    return 1 + u->fuel + native_returns_by_memory(type);
+}
+
 static LLVMTypeRef result_type(native_unit *u, const wasm_functype *type)
 {
-    if (type->result_count == 0 || native_returns_by_memory(type)) return u->none;
-    LLVMTypeRef types[2];
-    for (uint32_t i = 0; i < type->result_count; i++)
+    LLVMTypeRef types[3];
+    const uint32_t count = direct_results(type);
+    for (uint32_t i = 0; i < count; i++)
         types[i] = native_type(u, type->results[i]);
-    return type->result_count == 1 ? types[0] : LLVMStructTypeInContext(u->c, types, 2, 0);
+    if (u->fuel) types[count] = u->i64;
+    const uint32_t all = count + u->fuel;
+    return all == 0 ? u->none : all == 1 ? types[0] : LLVMStructTypeInContext(u->c, types, all, 0);
+}
+
+LLVMValueRef native_result(native_unit *u, const wasm_functype *type, LLVMValueRef result, uint32_t i)
+{
+    return direct_results(type) + u->fuel == 1 ? result : LLVMBuildExtractValue(u->b, result, i, "");
+}
+LLVMValueRef native_result_ticks(native_unit *u, const wasm_functype *type, LLVMValueRef result)
+{
+    return native_result(u, type, result, direct_results(type));
 }
 
 LLVMTypeRef native_function_type(native_unit *u, uint32_t type_index)
 {
     if (u->func_types[type_index]) return u->func_types[type_index];
     const wasm_functype *type = &u->m->types[type_index];
-    LLVMTypeRef *types = base_realloc_array(NULL, (size_t)type->param_count + 2, sizeof *types);
+    LLVMTypeRef *types = base_realloc_array(NULL, (size_t)type->param_count + 3, sizeof *types);
     if (!types) return NULL;
     unsigned count = 0;
     types[count++] = u->ptr;
+    if (u->fuel) types[count++] = u->i64;
     if (native_returns_by_memory(type)) types[count++] = u->ptr;
     for (uint32_t i = 0; i < type->param_count; i++)
         types[count++] = native_type(u, type->params[i]);
@@ -204,6 +226,7 @@ LLVMValueRef native_helper(native_function *f, enum wasm_native_helper helper, L
     LLVMTypeRef result = *s == '(' ? u->none : letter_type(u, *s), types[8] = {u->ptr};
     LLVMValueRef values[8] = {f->context};
     s = strchr(s, '(') + 1;
+    native_publish_ticks(f);
     BASE_ASSERT(strlen(s) == count + 1 && count < 8);
     for (unsigned i = 0; i < count; i++) {
         types[i + 1] = letter_type(u, s[i]);

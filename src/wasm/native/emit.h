@@ -39,6 +39,7 @@ typedef struct native_unit {
     LLVMTypeRef none, i1, i8, i16, i32, i64, f32, f64, v128, ptr, vec[SHAPES];
     unsigned tbaa_kind, invariant_kind, prof_kind;
     LLVMValueRef alias_tags[ALIASES], unlikely, empty;
+    LLVMValueRef tick;       /* asks for fuel; NULL until needed */
     LLVMValueRef *funcs;     /* per function index; NULL until declared */
     LLVMTypeRef *func_types; /* per type index; NULL until needed */
     uint32_t first, count;   /* the defined functions of this object */
@@ -48,13 +49,16 @@ typedef struct native_unit {
     unsigned convention;   /* C, or LLVM's tailcc if the module has tail calls: its callees pop, which costs */
     bool plain;            /* a function is so large that LLVM's better algorithms would take too long */
     bool exceptions;       /* calls are followed by a look at the context's exception */
+    bool fuel;             /* counted: an argument and a result of every function */
     bool x86;
 } native_unit;
 
 typedef struct native_control {
-    uint8_t opcode; /* block, loop, if, else, try_table; 0: the function */
-    bool dead;      /* what follows in the block is never reached */
-    bool reached;   /* something branches to the label */
+    uint8_t opcode;    /* block, loop, if, else, try_table; 0: the function */
+    bool ticks_hidden; /* on some way to the label; of a loop: never */
+    bool ticks_hidden_at_if;
+    bool dead;    /* what follows in the block is never reached */
+    bool reached; /* something branches to the label */
     LLVMBasicBlockRef label, otherwise;
     LLVMBasicBlockRef handler; /* where exceptions go inside; NULL: out of the function */
     uint32_t height;           /* of the operand stack below its parameters */
@@ -75,8 +79,9 @@ typedef struct native_function {
     LLVMValueRef fn, context, out;
     LLVMBasicBlockRef entry, start, body; /* allocas; what is loaded once; the code */
     LLVMValueRef memory_base;             /* of memory 0 where it is guarded; loaded in `start` */
-    LLVMValueRef ticks, ticks_at;         /* fuel: a variable of the function, and where it is kept for others */
-    LLVMValueRef slots;                   /* buffer for arguments of helpers */
+    LLVMValueRef ticks;                   /* fuel: a variable of the function */
+    bool shows_ticks, ticks_hidden; /* may fault; and where the code is now, the count for that case is out of date */
+    LLVMValueRef slots;             /* buffer for arguments of helpers */
     uint32_t slot_count;
     LLVMBasicBlockRef traps[32], unwind; /* per wasm_trap_kind; where an exception leaves the function */
     bool calls;                          /* calls functions of the guest */
@@ -101,6 +106,10 @@ LLVMValueRef native_i64(native_unit *u, uint64_t v);
 LLVMTypeRef native_type(native_unit *u, wasm_type type);
 LLVMTypeRef native_function_type(native_unit *u, uint32_t type_index);
 bool native_returns_by_memory(const wasm_functype *type);
+unsigned native_hidden_params(const native_unit *u, const wasm_functype *type); /* before the function's own */
+/* Of what a call returned: result i, and the fuel that is left. */
+LLVMValueRef native_result(native_unit *u, const wasm_functype *type, LLVMValueRef result, uint32_t i);
+LLVMValueRef native_result_ticks(native_unit *u, const wasm_functype *type, LLVMValueRef result);
 LLVMValueRef native_declare(native_unit *u, uint32_t func);
 /* A call of a function of the image; args[0] is the context. */
 LLVMValueRef native_call(native_unit *u, LLVMTypeRef type, LLVMValueRef code, LLVMValueRef *args, unsigned count);
@@ -152,9 +161,20 @@ void native_branch(native_function *f, uint32_t depth); /* with the operands it 
 void native_mark_dead(native_function *f);
 void native_emit_return(native_function *f); /* takes its results from the stack */
 native_control *native_label(native_function *f, uint32_t depth);
-/* emit_call.c */
+/* emit_fuel.c: all of them do nothing where fuel is not counted, but those with a value are not called then
+ */
+void native_begin_fuel(native_function *f);
 void native_tick(native_function *f);
-void native_reload_ticks(native_function *f);
+LLVMValueRef native_charge(native_function *f); /* takes 1; none left, as i1: then one has to ask */
+void native_ask_for_ticks(native_function *f);
+LLVMValueRef native_ticks(native_function *f);
+void native_set_ticks(native_function *f, LLVMValueRef ticks);
+void native_show_ticks(native_function *f);    /* before what may fault */
+void native_publish_ticks(native_function *f); /* before what the machine does */
+void native_reload_ticks(native_function *f);  /* after it */
+/* emit_memory.c: is it an access whose bounds guard pages watch? */
+bool native_may_fault(const native_unit *u, const wasm_instr *i);
+/* emit_call.c */
 LLVMValueRef native_slots(native_function *f, uint32_t count);
 void native_emit_entry(native_unit *u, uint32_t type_index);
 void native_load_slots(native_function *f, LLVMValueRef slots, const wasm_type *types, uint32_t count);

@@ -1,35 +1,8 @@
 /* Calls, core §4.4.10: inside the module directly, through a table or a reference directly too where the function turns
- * out to be of this instance, by a helper otherwise. Entries, through which C reaches native code. Fuel. */
+ * out to be of this instance, by a helper otherwise. Entries, through which C reaches native code. */
 #include "wasm/native/emit.h"
 
 #include <stdio.h>
-
-/* ---- fuel ---- */
-
-/* The variable is read and written by this function alone and becomes a register; the store keeps the store's count
- * right at every instruction that may trap, so that nothing has to be known about where a guard page was hit. */
-void native_tick(native_function *f)
-{
-    native_unit *u = f->u;
-    if (!(u->options->flags & WASM_NATIVE_FUEL)) return;
-    LLVMValueRef left = LLVMBuildLoad2(u->b, u->i64, f->ticks, "");
-    left = native_binary(u, LLVMSub, left, native_i64(u, 1));
-    LLVMBuildStore(u->b, left, f->ticks);
-    native_store(u, left, f->ticks_at, ALIAS_CONTEXT);
-    LLVMBasicBlockRef over = native_block(f), next = native_block(f);
-    native_branch_unlikely(u, LLVMBuildICmp(u->b, LLVMIntSLT, left, native_i64(u, 0), ""), over, next);
-    native_go(u, over);
-    native_helper(f, WASM_HELPER_tick, NULL, 0);
-    native_reload_ticks(f);
-    LLVMBuildBr(u->b, next);
-    native_go(u, next);
-}
-
-void native_reload_ticks(native_function *f)
-{
-    if (!(f->u->options->flags & WASM_NATIVE_FUEL)) return;
-    LLVMBuildStore(f->u->b, native_load(f->u, f->u->i64, f->ticks_at, ALIAS_CONTEXT), f->ticks);
-}
 
 /* ---- arguments in memory ---- */
 
@@ -71,7 +44,7 @@ typedef struct call {
     const wasm_functype *type;
     uint32_t type_index;
     bool tail;
-    LLVMValueRef *args; /* context, buffer of results if there are many, arguments */
+    LLVMValueRef *args; /* context, fuel if it is counted, buffer of results if there are many, arguments */
     unsigned arg_count, hidden;
 } call;
 
@@ -80,6 +53,7 @@ static LLVMValueRef build_call(native_function *f, const call *c, LLVMValueRef c
     native_unit *u = f->u;
     LLVMTypeRef type = native_function_type(u, c->type_index);
     f->calls = true;
+    if (u->fuel) c->args[1] = native_ticks(f);
     LLVMValueRef result = native_call(u, type, code, c->args, c->arg_count);
     if (c->tail) LLVMSetTailCallKind(result, LLVMTailCallKindMustTail);
     return result;
@@ -98,12 +72,10 @@ static void push_results(native_function *f, const call *c, LLVMValueRef result)
     native_unit *u = f->u;
     const uint32_t n = c->type->result_count;
     if (native_returns_by_memory(c->type)) {
-        native_load_slots(f, c->args[1], c->type->results, n);
-    } else if (n == 1) {
-        native_push(f, result);
-    } else if (n == 2) {
-        native_push(f, LLVMBuildExtractValue(u->b, result, 0, ""));
-        native_push(f, LLVMBuildExtractValue(u->b, result, 1, ""));
+        native_load_slots(f, c->args[c->hidden - 1], c->type->results, n);
+    } else {
+        for (uint32_t i = 0; i < n; i++)
+            native_push(f, native_result(u, c->type, result, i));
     }
 }
 
@@ -114,7 +86,7 @@ static void finish_direct(native_function *f, const call *c, LLVMValueRef code)
         return_value(f, result);
         return;
     }
-    native_reload_ticks(f);
+    if (f->u->fuel) native_set_ticks(f, native_result_ticks(f->u, c->type, result));
     native_check_exception(f, false);
     push_results(f, c, result);
 }
@@ -176,7 +148,7 @@ static bool begin_call(native_function *f, call *c, uint32_t type_index, bool ta
 {
     native_unit *u = f->u;
     *c = (call){.type = &u->m->types[type_index], .type_index = type_index, .tail = tail};
-    c->hidden = native_returns_by_memory(c->type) ? 2 : 1;
+    c->hidden = native_hidden_params(u, c->type);
     c->arg_count = c->hidden + c->type->param_count;
     c->args = base_realloc_array(NULL, c->arg_count, sizeof(LLVMValueRef));
     if (!c->args || !native_function_type(u, type_index)) {
@@ -186,7 +158,8 @@ static bool begin_call(native_function *f, call *c, uint32_t type_index, bool ta
     for (unsigned i = c->arg_count; i-- > c->hidden;)
         c->args[i] = native_pop_exact(f);
     c->args[0] = f->context;
-    if (c->hidden == 2) c->args[1] = tail ? f->out : native_slots(f, c->type->result_count);
+    if (native_returns_by_memory(c->type))
+        c->args[c->hidden - 1] = tail ? f->out : native_slots(f, c->type->result_count);
     return true;
 }
 
@@ -289,7 +262,7 @@ static void store_results(native_unit *u, const wasm_functype *type, LLVMValueRe
 {
     if (type->result_count == 0 || native_returns_by_memory(type)) return;
     for (uint32_t i = 0; i < type->result_count; i++) {
-        LLVMValueRef r = type->result_count == 1 ? result : LLVMBuildExtractValue(u->b, result, i, "");
+        LLVMValueRef r = native_result(u, type, result, i);
         if (LLVMTypeOf(r) == u->i32) r = native_zext(u, r, u->i64);
         LLVMBuildStore(u->b, r, native_at(u, v, i * sizeof(wasm_value)));
     }
@@ -301,7 +274,7 @@ void native_emit_entry(native_unit *u, uint32_t type_index)
     char name[16];
     snprintf(name, sizeof name, "e%u", type_index);
     LLVMTypeRef params[] = {u->ptr, u->ptr, u->ptr}, callee = native_function_type(u, type_index);
-    LLVMValueRef *args = base_realloc_array(NULL, (size_t)type->param_count + 2, sizeof *args);
+    LLVMValueRef *args = base_realloc_array(NULL, (size_t)type->param_count + 3, sizeof *args);
     if (!args || !callee) { /* an entry that is missing shows when the image is linked */
         base_free(args);
         return;
@@ -309,14 +282,19 @@ void native_emit_entry(native_unit *u, uint32_t type_index)
     LLVMValueRef fn = LLVMAddFunction(u->module, name, LLVMFunctionType(u->none, params, 3, 0));
     LLVMSetVisibility(fn, LLVMHiddenVisibility);
     native_go(u, LLVMAppendBasicBlockInContext(u->c, fn, ""));
-    LLVMValueRef v = LLVMGetParam(fn, 2);
+    LLVMValueRef v = LLVMGetParam(fn, 2), ticks = NULL;
     unsigned count = 0;
     args[count++] = LLVMGetParam(fn, 0);
+    if (u->fuel) {
+        ticks = native_field(u, u->ptr, args[0], offsetof(wasm_native_context, ticks), ALIAS_INVARIANT);
+        args[count++] = native_load(u, u->i64, ticks, ALIAS_CONTEXT);
+    }
     if (native_returns_by_memory(type)) args[count++] = v;
     for (uint32_t i = 0; i < type->param_count; i++)
         args[count++] =
             LLVMBuildLoad2(u->b, native_type(u, type->params[i]), native_at(u, v, i * sizeof(wasm_value)), "");
     LLVMValueRef result = native_call(u, callee, LLVMGetParam(fn, 1), args, count);
+    if (u->fuel) native_store(u, native_result_ticks(u, type, result), ticks, ALIAS_CONTEXT);
     store_results(u, type, result, v);
     LLVMBuildRetVoid(u->b);
     base_free(args);

@@ -51,6 +51,7 @@ static void settle(native_function *f, uint32_t count)
 static void carry(native_function *f, native_control *c, uint32_t count)
 {
     c->reached = true;
+    c->ticks_hidden |= f->ticks_hidden;
     if (f->stack_count < count) return; /* after a failure */
     settle(f, count);
     native_value *values = count ? f->stack + f->stack_count - count : NULL; /* no operand ever: no stack */
@@ -61,7 +62,16 @@ static void carry(native_function *f, native_control *c, uint32_t count)
 
 static void branch_to(native_function *f, native_control *c)
 {
-    if (c->opcode == LOOP) native_tick(f);
+    if (c->opcode == LOOP && f->u->fuel) { /* one jump, and the count is shown before it */
+        LLVMBasicBlockRef over = native_block(f);
+        settle(f, label_arity(c));
+        LLVMValueRef none_left = native_charge(f);
+        native_show_ticks(f);
+        carry(f, c, label_arity(c));
+        native_branch_unlikely(f->u, none_left, over, c->label);
+        native_go(f->u, over);
+        native_ask_for_ticks(f);
+    }
     carry(f, c, label_arity(c));
     LLVMBuildBr(f->u->b, c->label);
 }
@@ -111,6 +121,7 @@ static void begin_loop(native_function *f, const wasm_instr *i, native_control *
         native_fail(f, WISP_E_MEMORY, "out of memory");
         return;
     }
+    native_show_ticks(f); /* so does whoever branches back */
     carry(f, c, c->param_count);
     LLVMBuildBr(u->b, c->label);
     native_go(u, c->label);
@@ -124,6 +135,7 @@ static void begin_if(native_function *f, native_control *c, LLVMValueRef conditi
     LLVMBasicBlockRef then = native_block(f);
     c->otherwise = native_block(f);
     c->saved = f->saved_count;
+    c->ticks_hidden_at_if = f->ticks_hidden;
     if (!BASE_GROW(f->saved, f->saved_capacity, f->saved_count + c->param_count)) {
         native_fail(f, WISP_E_MEMORY, "out of memory");
         return;
@@ -162,6 +174,7 @@ static void begin_else(native_function *f)
     c->otherwise = NULL;
     c->opcode = ELSE;
     c->dead = false;
+    f->ticks_hidden = c->ticks_hidden_at_if;
     f->stack_count = c->height;
     for (uint32_t k = 0; k < c->param_count; k++)
         native_push(f, f->saved[c->saved + k].v);
@@ -171,6 +184,7 @@ static void begin_else(native_function *f)
 static void finish_if(native_function *f, native_control *c)
 {
     native_go(f->u, c->otherwise);
+    f->ticks_hidden = c->ticks_hidden_at_if;
     f->stack_count = c->height;
     for (uint32_t k = 0; k < c->param_count; k++)
         native_push(f, f->saved[c->saved + k].v);
@@ -208,6 +222,7 @@ static void end_block(native_function *f)
         return;
     }
     native_go(u, ended.label);
+    f->ticks_hidden = ended.ticks_hidden;
     for (uint32_t k = 0; k < ended.result_count; k++)
         native_push(f, f->phis[ended.phis + k]);
     f->phi_count = ended.phis;
@@ -220,13 +235,15 @@ static void emit_br_if(native_function *f, LLVMValueRef condition, uint32_t dept
     native_unit *u = f->u;
     native_control *c = native_label(f, depth);
     LLVMBasicBlockRef next = native_block(f);
-    if (depth + 1 == f->control_count || (c->opcode == LOOP && (u->options->flags & WASM_NATIVE_FUEL))) {
+    if (depth + 1 == f->control_count || (c->opcode == LOOP && u->fuel)) {
         LLVMBasicBlockRef taken = native_block(f);
         settle(f, label_arity(c));
         LLVMBuildCondBr(u->b, condition, taken, next);
         native_go(u, taken);
         size_t height = f->stack_count;
+        const bool ticks_hidden = f->ticks_hidden;
         native_branch(f, depth);
+        f->ticks_hidden = ticks_hidden;
         f->stack_count = height;
     } else {
         carry(f, c, label_arity(c));
@@ -311,8 +328,10 @@ static void fill_targets(native_function *f, const wasm_instr *i, table_targets 
         switch_directly(f, t, index, numbers, i->count);
     for (uint32_t k = 0; k < t->count && f->status == WISP_OK; k++) {
         size_t height = f->stack_count;
+        const bool ticks_hidden = f->ticks_hidden;
         native_go(f->u, t->blocks[k]);
         native_branch(f, t->depths[k]);
+        f->ticks_hidden = ticks_hidden;
         f->stack_count = height;
     }
 }

@@ -12,10 +12,14 @@ static LLVMBasicBlockRef unwind_block(native_function *f)
     f->unwind = native_block(f);
     native_go(u, f->unwind);
     LLVMTypeRef result = LLVMGetReturnType(LLVMGlobalGetValueType(f->fn));
-    if (result == u->none)
+    if (result == u->none) {
         LLVMBuildRetVoid(u->b);
-    else
-        LLVMBuildRet(u->b, LLVMConstNull(result));
+    } else if (LLVMGetTypeKind(result) == LLVMStructTypeKind && u->fuel) {
+        const unsigned last = LLVMCountStructElementTypes(result) - 1;
+        LLVMBuildRet(u->b, LLVMBuildInsertValue(u->b, LLVMConstNull(result), native_ticks(f), last, ""));
+    } else {
+        LLVMBuildRet(u->b, u->fuel ? native_ticks(f) : LLVMConstNull(result));
+    }
     native_go(u, here);
     return f->unwind;
 }
@@ -51,6 +55,7 @@ static void build_clause(native_function *f, const wasm_catch *clause)
     if (type) native_load_slots(f, slots, type->params, type->param_count);
     if (with_ref) native_push(f, ref);
     native_branch(f, clause->label);
+    f->ticks_hidden = f->shows_ticks;
     f->stack_count = height;
 }
 
@@ -59,6 +64,8 @@ void native_build_handler(native_function *f, const wasm_instr *i, native_contro
 {
     native_unit *u = f->u;
     LLVMBasicBlockRef here = LLVMGetInsertBlock(u->b), outer = handler_block(f);
+    const bool ticks_hidden = f->ticks_hidden;
+    f->ticks_hidden = f->shows_ticks; /* exceptions come from calls, mostly */
     const uint8_t *list = i->list;
     bool all = false;
     try_table->handler = native_block(f);
@@ -80,6 +87,7 @@ void native_build_handler(native_function *f, const wasm_instr *i, native_contro
     }
     if (!all) LLVMBuildBr(u->b, outer);
     native_go(u, here);
+    f->ticks_hidden = ticks_hidden;
 }
 
 static void emit_throw(native_function *f, uint32_t tag)

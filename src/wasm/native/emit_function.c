@@ -152,24 +152,25 @@ void native_emit_return(native_function *f)
 {
     native_unit *u = f->u;
     const uint32_t n = f->type->result_count;
-    if (n == 0) {
-        LLVMBuildRetVoid(u->b);
-    } else if (n == 1) {
-        LLVMBuildRet(u->b, native_pop_exact(f));
-    } else if (n == 2) {
-        LLVMValueRef values[2];
-        values[1] = native_pop_exact(f);
-        values[0] = native_pop_exact(f);
-        LLVMBuildAggregateRet(u->b, values, 2);
-    } else {
-        for (uint32_t k = n; k-- > 0;) {
-            LLVMValueRef v = native_pop_exact(f);
-            if (LLVMTypeOf(v) == u->i32) v = native_zext(u, v, u->i64);
-            native_store(u, v, native_at(u, f->out, k * sizeof(wasm_value)), ALIAS_SLOTS);
+    LLVMValueRef values[3];
+    unsigned count = f->out ? 0 : n;
+    for (uint32_t k = n; k-- > 0;) {
+        LLVMValueRef v = native_pop_exact(f);
+        if (!f->out) {
+            values[k] = v;
+            continue;
         }
-        LLVMBuildRetVoid(u->b);
-        f->work += n;
+        if (LLVMTypeOf(v) == u->i32) v = native_zext(u, v, u->i64);
+        native_store(u, v, native_at(u, f->out, k * sizeof(wasm_value)), ALIAS_SLOTS);
     }
+    if (u->fuel) values[count++] = native_ticks(f);
+    if (count == 0)
+        LLVMBuildRetVoid(u->b);
+    else if (count == 1)
+        LLVMBuildRet(u->b, values[0]);
+    else
+        LLVMBuildAggregateRet(u->b, values, count);
+    f->work += n;
 }
 
 /* ---- the frame ---- */
@@ -191,7 +192,7 @@ static bool describe_locals(native_function *f)
 static void make_locals(native_function *f)
 {
     native_unit *u = f->u;
-    const uint32_t params = f->type->param_count, hidden = f->out ? 2 : 1;
+    const uint32_t params = f->type->param_count, hidden = native_hidden_params(u, f->type);
     for (uint32_t i = 0; i < f->local_count; i++) {
         LLVMTypeRef type = native_type(u, f->local_types[i]);
         f->locals[i] = LLVMBuildAlloca(u->b, type, "");
@@ -204,17 +205,13 @@ static void begin_function(native_function *f)
 {
     native_unit *u = f->u;
     f->context = LLVMGetParam(f->fn, 0);
-    if (native_returns_by_memory(f->type)) f->out = LLVMGetParam(f->fn, 1);
+    if (native_returns_by_memory(f->type)) f->out = LLVMGetParam(f->fn, native_hidden_params(u, f->type) - 1);
     f->entry = native_block(f);
     f->start = native_block(f);
     f->body = native_block(f);
     native_go(u, f->entry);
     make_locals(f);
-    if (u->options->flags & WASM_NATIVE_FUEL) {
-        f->ticks = LLVMBuildAlloca(u->b, u->i64, "");
-        f->ticks_at = native_field(u, u->ptr, f->context, offsetof(wasm_native_context, ticks), ALIAS_INVARIANT);
-        native_reload_ticks(f);
-    }
+    native_begin_fuel(f);
     native_go(u, f->body);
 }
 

@@ -43,6 +43,7 @@ static LLVMValueRef pop_address(native_function *f, const wasm_instr *i, uint32_
     LLVMValueRef index = native_pop_any(f), base;
     if (!is64) index = native_zext(u, index, u->i64);
     if (is_guarded(u, i->index)) {
+        native_show_ticks(f);
         base = guarded_base(f);
     } else {
         LLVMValueRef memory = native_memory_object(f, i->index);
@@ -167,6 +168,13 @@ static bool emit_vector_access(native_function *f, const wasm_instr *i)
     else
         return false;
     return true;
+}
+
+bool native_may_fault(const native_unit *u, const wasm_instr *i)
+{
+    const bool scalar = i->code >= 0x28 && i->code <= 0x3e;
+    const bool vector = (i->code >= 0xfd000 && i->code <= 0xfd00b) || (i->code >= 0xfd054 && i->code <= 0xfd05d);
+    return (scalar || vector) && is_guarded(u, i->index);
 }
 
 /* ---- whole memories ---- */
