@@ -77,7 +77,19 @@ def usage():
     check("cpu" in expect(0, "doctor", mentions=["kernel"]).stdout, "doctor names the CPU")
     json.loads(expect(0, "doctor", "--json").stdout)
     models = expect(0, "doctor", "--models").stdout
+    check_pages([m["name"] for m in json.loads(expect(0, "doctor", "--models", "--json").stdout)])
     check(models in (SOURCE / "README.md").read_text(), "the README's table of families is what doctor --models prints")
+
+
+def check_pages(families):
+    """Every family is in the title of one page of docs/models, and the index names each page."""
+    pages = {p.name: p.read_text() for p in (SOURCE / "docs" / "models").glob("*.md")}
+    index = pages.pop("README.md")
+    titles = [name for text in pages.values() for name in re.findall(r"`([^`]+)`", text.splitlines()[0])]
+    for name in families:
+        check(titles.count(name) == 1, f"one page of docs/models has {name} in its title")
+    for page in pages:
+        check(f"]({page})" in index, f"docs/models/README.md names {page}")
 
 
 def one_line_failure(folder, data, what, words=()):

@@ -225,7 +225,19 @@ def compare_tiny(folder):
         print(f"{label:30} {tiny_models.MODELS[label]['family']:15} " + ("FAILED" if worst is None else f"{worst:.7f}"))
 
 
+def check_claims():
+    """What `wisp doctor --models` says that tests a family is there, and is of that family."""
+    models = {label: entry["family"] for label, entry in tiny_models.MODELS.items()}
+    if (ARCH / "manifest.json").exists():
+        models.update({k: v["family"] for k, v in json.loads((ARCH / "manifest.json").read_text()).items()})
+    for family in json.loads(run("doctor", "--models", "--json").stdout):
+        for name in filter(None, family["tested"].split(", ")):
+            if models.get(name, "" if ARCH.exists() else family["name"]) != family["name"]:
+                fail(family["name"], f"no test model of this family is called {name}")
+
+
 def main():
+    check_claims()
     with tempfile.TemporaryDirectory() as place:
         compare_tiny(pathlib.Path(place))
     if not (ARCH / "manifest.json").exists():

@@ -172,7 +172,12 @@ MODELS = {
                                            biased(ATTENTION, "attn_q", "attn_k", "attn_v") + " post_attention_norm" +
                                            EXPERTS + " exp_probs_b.bias" + SHARED + HEAD_NORMS],
                                keys={**MOE, "leading_dense_block_count": 1, "expert_shared_count": 1,
-                                     "expert_gating_func": 2, "expert_weights_norm": False}, sf=32),
+                                     "expert_gating_func": 2}, sf=32),
+    "glm4moe-extra-layer": model("glm4moe", [biased(ATTENTION, "attn_q", "attn_k", "attn_v") + " post_attention_norm" +
+                                             EXPERTS + " exp_probs_b.bias" + SHARED + more for more in
+                                             ("", " nextn.eh_proj[2*d,d] nextn.enorm[d] nextn.hnorm[d]")],
+                                 keys={**MOE, "expert_shared_count": 1, "expert_weights_norm": True,
+                                       "nextn_predict_layers": 1}, sf=32),
     "gpt-oss": model("gpt-oss", "attn_norm attn_q+ attn_k+ attn_v+ attn_output+ attn_sinks post_attention_norm "
                      "ffn_gate_inp+ ffn_gate_exps+ ffn_up_exps+ ffn_down_exps+",
                      keys={**MOE, **YARN, "attention.sliding_window": 12, "attention.key_length": 32,
@@ -205,6 +210,8 @@ MODELS = {
                                           "ffn_down"), keys=YARN),
     "llama-fused": model("llama", fused(LLAMA) + " attn_q.bias[heads*hd] attn_k.bias[kv*hd] attn_v.bias[kv*hd]",
                          keys=LINEAR),
+    "llama-experts": model("llama", ATTENTION + " ffn_norm" + EXPERTS, TIED, {"expert_count": 4, "expert_used_count": 2,
+                                                                             "rope.freq_base": 1e6}, f=32),
     "llama-wide-heads": model("llama", LLAMA, TIED, {"attention.key_length": 32, "attention.value_length": 32}, hd=32),
     "mamba": model("mamba", MAMBA, TIED, MAMBA_KEYS, heads=0),
     "falcon-mamba": model("mamba", MAMBA, UNTIED, {**MAMBA_KEYS, "ssm.dt_b_c_rms": True}, heads=0),
@@ -245,6 +252,9 @@ MODELS = {
     "qwen35moe": model("qwen35moe", [DELTA + EXPERTS + " ffn_gate_inp_shexp" + SHARED,
                                      GATED_ATTENTION + EXPERTS + " ffn_gate_inp_shexp" + SHARED],
                        keys={**DELTA_KEYS, **MOE, "expert_shared_feed_forward_length": 48}),
+    "qwen35moe-fused": model("qwen35moe", [t + " ffn_gate_inp ffn_gate_up_exps[d,2*ef,experts] ffn_down_exps "
+                                           "ffn_gate_inp_shexp" + SHARED for t in (DELTA, GATED_ATTENTION)], TIED,
+                             {**DELTA_KEYS, **MOE, "expert_shared_feed_forward_length": 48}),
     "rwkv6": model("rwkv6", RWKV6.format(lerp="time_mix_lerp_fused[d,1,1,5]"), RWKV6_ENDS, RWKV6_KEYS, LAYER, heads=0),
     "rwkv6-lerps": model("rwkv6", RWKV6.format(lerp=" ".join(f"time_mix_lerp_{c}[d,1,1]" for c in "wkvrg")), RWKV6_ENDS,
                          {**RWKV6_KEYS, "rescale_every_n_layers": 0}, LAYER, heads=0),

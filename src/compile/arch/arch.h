@@ -6,7 +6,7 @@
 typedef struct compile_arch {
     const char *name;                  /* GGUF's general.architecture */
     const char *title;                 /* for people: "Llama 2, 3" */
-    const char *tested;                /* model of shared/models/arch that tests it; NULL: none */
+    const char *tested;                /* models of tests/tiny_models.py or of shared/models/arch; NULL: none */
     void (*build)(compile_builder *b); /* reads hyper-parameters, emits the program */
 } compile_arch;
 

@@ -11,7 +11,7 @@ void compile_glm4moe(compile_builder *b)
 {
     blocks k;
     const block_shape s = block_read_shape(b);
-    const block_moe moe = block_read_moe(b, s.ff_width, BLOCK_GATE_SIGMOID, true);
+    const block_moe moe = block_read_moe(b, s.ff_width, BLOCK_GATE_SIGMOID, false);
     const uint32_t shared = compile_uint_or(b, "expert_shared_count", 0, 0, 64);
     const uint32_t dense = compile_uint_or(b, "leading_dense_block_count", 0, 0, BLOCK_COUNT_MAX);
     if (b->status) return;
