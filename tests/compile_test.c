@@ -22,6 +22,7 @@
 #include "base/sha256.h"
 #include "compile/arch/arch.h"
 #include "compile/compile.h"
+#include "compile/quantize.h"
 #include "model_fixture.h"
 #include "os/os.h"
 #include "tensor/device.h"
@@ -31,11 +32,14 @@
 static base_buffer engine;
 static char folder[] = "/tmp/wisp-compile-XXXXXX";
 
+static const quantize_options *quantizing;
+
 static base_buffer packed(base_span model, uint64_t limit)
 {
     base_buffer out = {0};
     wisp_report report = {0};
-    const compile_options options = {.engine = fixture_span(&engine), .engine_version = "0.1", .segment_limit = limit};
+    const compile_options options = {
+        .engine = fixture_span(&engine), .engine_version = "0.1", .segment_limit = limit, .quantize = quantizing};
     if (compile_to_memory(&out, model, "dir/model.gguf", &options, &report)) fail_msg("refused: %s", report.text);
     return out;
 }
@@ -621,6 +625,11 @@ static void rotary_frequencies(void **state)
     angles_of(&m, factors);
     for (int i = 0; i < 8; i++)
         assert_true(factors[i] == plain[i] / (1 + i));
+    const quantize_options smaller = {.choice = {.type = "Q8_0", .pure = true}}; /* made of the new file's head alone */
+    quantizing = &smaller;
+    angles_of(&m, linear);
+    quantizing = NULL;
+    assert_memory_equal(linear, factors, sizeof factors);
 }
 
 static void put_shape(fixture_gguf *g, uint64_t *offset, const char *name, uint32_t type, uint64_t cols, uint64_t rows)
@@ -670,7 +679,8 @@ static void scratch_of_a_large_model(void **state)
     compile_builder b;
     wisp_report report = {0};
     assert_int_equal(compile_gguf_open(&g, fixture_span(&file), file.size + offset, &report), WISP_OK);
-    assert_int_equal(compile_builder_init(&b, &g, &report), WISP_OK);
+    const compile_source source = compile_source_of(&g);
+    assert_int_equal(compile_builder_init(&b, &source, &report), WISP_OK);
     b.vocab_size = 32000;
     compile_arch_find("llama")->build(&b);
     if (b.status) fail_msg("%s", report.text);

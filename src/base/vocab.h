@@ -63,6 +63,8 @@ typedef struct base_vocab_source {
     int ignore_merges, byte_fallback, space_as_suffix, fuse_unknown;  /* likewise */
     uint32_t more_flags;                                              /* VOCAB_SPACE_ONCE, CUT_SPACES, SPACE_UNLESS */
     uint32_t word_max; /* WordPiece: a word of more characters is unknown; 0: no limit */
+    const uint32_t *ends; /* end_count further ids that end a generation; those past count are left out */
+    uint32_t end_count;
 } base_vocab_source;
 
 /* WISP_E_UNSUPPORTED names an unknown pre-tokenizer; WISP_E_INPUT an impossible table (id out of range, NaN score,

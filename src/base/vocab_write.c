@@ -553,6 +553,8 @@ static wisp_status write_ends(writer *w)
     if (s->kind == VOCAB_WORDS) return WISP_OK;
     add_end(w, s->eos);
     add_end(w, s->eot);
+    for (uint32_t i = 0; i < s->end_count; i++)
+        if (s->ends[i] < s->count) add_end(w, s->ends[i]);
     bool returns = false; /* where a turn ends with <|return|> or <|flush|>, <|end|> only ends a part of it */
     for (uint32_t id = 0; id < s->count; id++)
         returns |= w->types.data[id] == VOCAB_CONTROL &&

@@ -61,11 +61,11 @@ static bool take_source(compile_builder *b)
     return true;
 }
 
-wisp_status compile_builder_init(compile_builder *b, const compile_gguf *g, wisp_report *report)
+wisp_status compile_builder_init(compile_builder *b, const compile_source *source, wisp_report *report)
 {
-    *b = (compile_builder){.gguf = g, .report = report};
+    *b = (compile_builder){.source = source, .gguf = source->gguf, .report = report};
     base_span name = {NULL, 0};
-    b->status = compile_gguf_string(g, "general.architecture", &name, report);
+    b->status = compile_gguf_string(b->gguf, "general.architecture", &name, report);
     if (!b->status && (name.size == 0 || name.size >= sizeof b->architecture))
         compile_fail(b, WISP_E_INPUT, "key 'general.architecture' is missing, empty or too long");
     if (!b->status) {
@@ -282,11 +282,19 @@ static compile_weight *find_made(const compile_builder *b, const char *name)
     return NULL;
 }
 
-/* A vector that ops want as f32 but the source has in two bytes: the original stays, for unpacking. */
-static void widen_values(const compile_builder *b, const compile_weight *w, uint64_t count, uint8_t *to)
+const uint8_t *compile_tensor_bytes(compile_builder *b, const compile_gguf_tensor *t)
 {
-    const uint8_t *from = b->gguf->file.data + w->source->offset;
-    for (uint64_t i = 0; i < count; i++) {
+    base_span bytes = {NULL, 0};
+    if (!b->status) b->status = b->source->tensor(b->source->self, t, &bytes, b->report);
+    BASE_ASSERT(b->status || bytes.size == t->size);
+    return b->status ? NULL : bytes.data;
+}
+
+/* A vector that ops want as f32 but the source has in two bytes: the original stays, for unpacking. */
+static void widen_values(compile_builder *b, const compile_weight *w, uint64_t count, uint8_t *to)
+{
+    const uint8_t *from = compile_tensor_bytes(b, w->source);
+    for (uint64_t i = 0; from && i < count; i++) {
         uint16_t bits;
         memcpy(&bits, from + 2 * (size_t)i, 2);
         uint32_t wide = (uint32_t)bits << 16;
@@ -434,15 +442,17 @@ const float *compile_weight_values(compile_builder *b, uint64_t count, const cha
         return unsupported_type(b, w), NULL;
     float *values = compile_keep(b, count * sizeof *values);
     if (!values) return NULL;
-    if (w->source_type == WISP_F32)
-        memcpy(values, b->gguf->file.data + w->source->offset, count * sizeof *values);
-    else
+    if (w->source_type == WISP_F32) {
+        const uint8_t *bytes = compile_tensor_bytes(b, w->source);
+        if (bytes) memcpy(values, bytes, count * sizeof *values);
+    } else {
         widen_values(b, w, count, (uint8_t *)values);
-    for (uint64_t i = 0; i < count; i++)
+    }
+    for (uint64_t i = 0; i < count && !b->status; i++)
         if (!isfinite(values[i]))
             return compile_fail(b, WISP_E_INPUT, "tensor '%s': element %" PRIu64 " is not a finite number", name, i),
                    NULL;
-    return values;
+    return b->status ? NULL : values;
 }
 
 wisp_view compile_weight_optional(compile_builder *b, compile_use use, uint32_t rows, uint32_t cols, const char *format,

@@ -7,7 +7,7 @@
 #ifndef COMPILE_BUILDER_H
 #define COMPILE_BUILDER_H
 #include "capsule/capsule.h"
-#include "compile/gguf.h"
+#include "compile/source.h"
 #include "tensor/program.h"
 
 typedef enum compile_use {
@@ -28,7 +28,8 @@ typedef struct compile_weight {
 } compile_weight;
 
 typedef struct compile_builder {
-    const compile_gguf *gguf;
+    const compile_source *source;
+    const compile_gguf *gguf; /* the source's; its data may be elsewhere: compile_tensor_bytes */
     wisp_report *report;
     wisp_status status;
     char architecture[64];
@@ -50,7 +51,8 @@ typedef struct compile_builder {
 
 #define COMPILE_WEIGHT 0x80000000u
 
-wisp_status compile_builder_init(compile_builder *b, const compile_gguf *g, wisp_report *report) WISP_MUST_USE;
+/* `source` must outlive the builder. */
+wisp_status compile_builder_init(compile_builder *b, const compile_source *source, wisp_report *report) WISP_MUST_USE;
 void compile_builder_fini(compile_builder *b);
 /* base_fail that sticks. */
 void compile_fail(compile_builder *b, wisp_status status, const char *format, ...)
@@ -94,6 +96,8 @@ wisp_view compile_weight_stack(compile_builder *b, uint32_t count, uint32_t rows
                                uint32_t block);
 /* All `count` elements of a tensor of any shape, as f32[1, count]. */
 wisp_view compile_weight_flat(compile_builder *b, uint32_t count, const char *format, uint32_t block);
+/* All of a tensor's bytes, until the next call; NULL: a failure. */
+const uint8_t *compile_tensor_bytes(compile_builder *b, const compile_gguf_tensor *t);
 /* A tensor's values as floats, for what is folded into the program: NULL if it is absent, or of another size (a
  * failure) or not of floats (a failure). Lives as long as the builder. */
 const float *compile_weight_values(compile_builder *b, uint64_t count, const char *format, uint32_t block);

@@ -18,7 +18,7 @@ typedef struct compile_options {
 } compile_options;
 
 typedef struct compile_pack_options {
-    const char *input;  /* GGUF */
+    const char *input;  /* a GGUF, or the folder of a Hugging Face model */
     const char *output; /* appears only when complete */
     compile_options common;
 } compile_pack_options;

@@ -18,8 +18,8 @@ typedef struct slot {
 
 struct compile_digester {
     os_thread *thread; /* NULL: none */
-    base_span source;
-    size_t source_at;
+    const base_span *sources;
+    size_t source_count, source_at; /* of the first: what is hashed of it */
     base_sha256 source_hash, hash;
     uint32_t put, taken; /* slots, ever; each written by one side only */
     slot slots[SLOTS];
@@ -27,9 +27,16 @@ struct compile_digester {
 
 static void hash_source(compile_digester *d, size_t most)
 {
-    size_t left = d->source.size - d->source_at, n = left < most ? left : most;
-    base_sha256_update(&d->source_hash, d->source.data + d->source_at, n);
-    d->source_at += n;
+    while (d->source_count && most) {
+        const size_t left = d->sources->size - d->source_at, n = left < most ? left : most;
+        base_sha256_update(&d->source_hash, d->sources->data + d->source_at, n);
+        d->source_at += n;
+        most -= n;
+        if (d->source_at < d->sources->size) return;
+        d->sources++;
+        d->source_count--;
+        d->source_at = 0;
+    }
 }
 
 static void run_slot(compile_digester *d, const slot *s)
@@ -48,7 +55,7 @@ static void run(void *context)
     for (bool last = false; !last;) {
         uint32_t put = __atomic_load_n(&d->put, __ATOMIC_ACQUIRE);
         if (put == d->taken) {
-            if (d->source_at < d->source.size)
+            if (d->source_count)
                 hash_source(d, SLOT_BYTES);
             else
                 os_wait(&d->put, put);
@@ -62,12 +69,14 @@ static void run(void *context)
     }
 }
 
-wisp_status compile_digester_start(compile_digester **digester, base_span source, wisp_report *report)
+wisp_status compile_digester_start(compile_digester **digester, const base_span *sources, size_t source_count,
+                                   wisp_report *report)
 {
     compile_digester *d = base_alloc(sizeof *d);
     if (!d) return base_fail(report, WISP_E_MEMORY, "out of memory");
     d->thread = NULL;
-    d->source = source;
+    d->sources = sources;
+    d->source_count = source_count;
     d->source_at = 0;
     d->put = d->taken = 0;
     base_sha256_init(&d->source_hash);

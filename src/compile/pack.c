@@ -1,4 +1,4 @@
-/* GGUF -> capsule. The front end makes the program, the weights are placed, then everything streams out once; a second
+/* GGUF or a Hugging Face model's folder -> capsule. The front end makes the program, the weights are placed, then everything streams out once; a second
  * thread takes the digests meanwhile. */
 #include <string.h>
 
@@ -8,6 +8,7 @@
 #include "compile/compile.h"
 #include "compile/convert.h"
 #include "compile/digest.h"
+#include "compile/hf_model.h"
 #include "compile/quantize.h"
 #include "os/os.h"
 #include "tensor/layout.h"
@@ -17,7 +18,9 @@ enum { GGUF_MAGIC = 0x46554747 };
 typedef struct packing {
     const compile_options *options;
     const char *source_name;
-    base_span original; /* the file that the source is made of: what the manifest has the digest of */
+    const base_span *files; /* that the source is made of: what the manifest has the digest of */
+    size_t file_count;
+    uint64_t file_bytes;
     const compile_source *source;
     const compile_gguf *gguf; /* the source's */
     compile_builder builder;
@@ -88,7 +91,7 @@ static void describe(packing *p)
     i->version = o->version ? o->version : version && *version ? version : "1";
     i->license = o->license ? o->license : license;
     i->source_file = base_name(p->source_name);
-    i->source_bytes = p->original.size;
+    i->source_bytes = p->file_bytes;
     i->engine_version = o->engine_version;
     i->architecture = p->builder.architecture;
     i->context_length = p->builder.context_length;
@@ -183,12 +186,21 @@ static wisp_status place_weights(packing *p)
     return write_head(p, segments);
 }
 
+static wisp_status read_vocabulary(packing *p, uint32_t *token_count, wisp_report *report)
+{
+    const base_span ready = p->source->vocabulary;
+    if (!ready.data) return compile_vocabulary(&p->vocabulary, token_count, p->gguf, report);
+    base_put(&p->vocabulary, ready.data, ready.size);
+    *token_count = p->source->token_count;
+    return p->vocabulary.failed ? base_fail(report, WISP_E_MEMORY, "out of memory for the vocabulary") : WISP_OK;
+}
+
 static wisp_status prepare(packing *p, wisp_report *report)
 {
     uint32_t token_count = 0;
     bool weights = p->gguf->tensor_count > 0 && !p->options->vocabulary_only;
-    BASE_TRY(compile_builder_init(&p->builder, p->gguf, report));
-    BASE_TRY(compile_vocabulary(&p->vocabulary, &token_count, p->gguf, report));
+    BASE_TRY(compile_builder_init(&p->builder, p->source, report));
+    BASE_TRY(read_vocabulary(p, &token_count, report));
     if (weights) BASE_TRY(build_program(p, token_count));
     describe(p);
     write_info(p);
@@ -242,7 +254,7 @@ static wisp_status stream(packing *p, const capsule_sink *sink, wisp_report *rep
 static void fill_result(const packing *p, const uint8_t source_sha256[32], compile_result *result)
 {
     if (!result) return;
-    *result = (compile_result){.input_bytes = p->original.size, .tensor_count = (uint32_t)p->gguf->tensor_count};
+    *result = (compile_result){.input_bytes = p->file_bytes, .tensor_count = (uint32_t)p->gguf->tensor_count};
     memcpy(result->source_sha256, source_sha256, 32);
     for (uint32_t i = 0; i < result->tensor_count; i++)
         result->unused_count += !p->builder.weights[i].used;
@@ -252,7 +264,7 @@ static wisp_status pack_to(packing *p, const capsule_sink *sink, compile_result 
 {
     uint8_t source_sha256[32];
     BASE_TRY(prepare(p, report));
-    BASE_TRY(compile_digester_start(&p->digester, p->original, report));
+    BASE_TRY(compile_digester_start(&p->digester, p->files, p->file_count, report));
     wisp_status status = stream(p, sink, report);
     compile_digester_finish(p->digester, status ? NULL : source_sha256);
     if (!status) status = capsule_writer_end(p->writer, source_sha256, report);
@@ -283,16 +295,42 @@ static wisp_status pack_quantized(packing *p, const compile_source *from, const 
     return status;
 }
 
+static wisp_status pack_either(packing *p, const compile_source *source, const capsule_sink *sink,
+                               compile_result *result, wisp_report *report)
+{
+    return p->options->quantize ? pack_quantized(p, source, sink, result, report)
+                                : pack_source(p, source, sink, result, report);
+}
+
 static wisp_status pack_span(base_span bytes, const char *source_name, const compile_options *options,
                              const capsule_sink *sink, compile_result *result, wisp_report *report)
 {
     compile_gguf g;
-    packing p = {.options = options, .source_name = source_name ? source_name : "", .original = bytes};
+    packing p = {.options = options,
+                 .source_name = source_name ? source_name : "",
+                 .files = &bytes,
+                 .file_count = 1,
+                 .file_bytes = bytes.size};
     BASE_TRY(compile_gguf_open(&g, bytes, bytes.size, report));
     const compile_source source = compile_source_of(&g);
-    wisp_status status = options->quantize ? pack_quantized(&p, &source, sink, result, report)
-                                           : pack_source(&p, &source, sink, result, report);
+    wisp_status status = pack_either(&p, &source, sink, result, report);
     compile_gguf_close(&g);
+    return status;
+}
+
+static wisp_status pack_folder(const char *folder, const compile_options *options, const capsule_sink *sink,
+                               compile_result *result, wisp_report *report)
+{
+    hf_model *m;
+    BASE_TRY(hf_model_open(&m, folder, options->quantize != NULL, report));
+    const compile_source source = hf_model_source(m);
+    packing p = {.options = options,
+                 .source_name = folder,
+                 .files = source.files,
+                 .file_count = source.file_count,
+                 .file_bytes = source.file_bytes};
+    wisp_status status = pack_either(&p, &source, sink, result, report);
+    hf_model_close(m);
     return status;
 }
 
@@ -308,14 +346,16 @@ static wisp_status write_file_at(void *self, uint64_t offset, const void *data, 
     return os_output_write_at(self, offset, data, size, report);
 }
 
-static wisp_status pack_map(const os_map *map, const compile_pack_options *options, compile_result *result,
-                            wisp_report *report)
+/* `map` NULL: a folder. */
+static wisp_status pack_to_file(const os_map *map, const compile_pack_options *options, compile_result *result,
+                                wisp_report *report)
 {
     os_output *out;
     BASE_TRY(os_output_open(&out, options->output, report));
     const capsule_sink sink = {out, write_file, write_file_at};
-    wisp_status status =
-        pack_span((base_span){map->data, (size_t)map->size}, options->input, &options->common, &sink, result, report);
+    wisp_status status = map ? pack_span((base_span){map->data, (size_t)map->size}, options->input, &options->common,
+                                         &sink, result, report)
+                             : pack_folder(options->input, &options->common, &sink, result, report);
     if (status) {
         os_output_abort(out);
         return status == WISP_E_IO ? status : base_fail_prefix(report, status, options->input);
@@ -326,9 +366,11 @@ static wisp_status pack_map(const os_map *map, const compile_pack_options *optio
 
 wisp_status compile_pack(const compile_pack_options *options, compile_result *result, wisp_report *report)
 {
+    os_file_info info;
     os_map map;
+    if (os_stat(options->input, &info) && info.is_directory) return pack_to_file(NULL, options, result, report);
     BASE_TRY(os_map_file(&map, options->input, report));
-    wisp_status status = pack_map(&map, options, result, report);
+    wisp_status status = pack_to_file(&map, options, result, report);
     os_unmap(&map);
     return status;
 }

@@ -218,7 +218,7 @@ static void run_job(void *arg, unsigned thread)
 static wisp_status tell(quantizer *q, uint64_t bytes, wisp_report *report)
 {
     const quantize_options *o = &q->options;
-    q->done += bytes;
+    q->done = bytes > q->total - q->done ? q->total : q->done + bytes; /* some tensors are read twice */
     if (!o->progress || o->progress(o->progress_context, q->done, q->total)) return WISP_OK;
     return base_fail(report, WISP_E_CANCELLED, "cancelled");
 }
@@ -302,7 +302,13 @@ static wisp_status tensor_bytes(void *self, const compile_gguf_tensor *t, base_s
 
 compile_source quantizer_source(quantizer *q)
 {
-    return (compile_source){.gguf = &q->gguf, .gguf_bytes = q->bytes, .self = q, .tensor = tensor_bytes};
+    compile_source source = *q->from; /* vocabulary and files */
+    source.gguf = &q->gguf;
+    source.gguf_bytes = q->bytes;
+    source.mapped = false;
+    source.self = q;
+    source.tensor = tensor_bytes;
+    return source;
 }
 
 /* ---- a file ---- */

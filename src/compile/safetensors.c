@@ -6,8 +6,10 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "compile/hf_folder.h"
 #include "tensor/blocks.h"
 
+#define INDEX_NAME "model.safetensors.index.json"
 enum { NAME_MAX_BYTES = 512, INDEX_MAX = 100 << 20 };
 
 static const struct {
@@ -245,6 +247,7 @@ static wisp_status open_file(void *context, const char *name, wisp_report *repor
     if (!BASE_GROW(o->s->maps, o->s->map_capacity, o->s->map_count + 1))
         return base_fail(report, WISP_E_MEMORY, "out of memory");
     os_map *map = &o->s->maps[o->s->map_count];
+    BASE_TRY(hf_check_link(o->folder, name, report));
     BASE_TRY(os_map_file(map, path, report));
     o->s->map_count++;
     wisp_status status = add_file(o->s, (base_span){map->data, (size_t)map->size}, report);
@@ -254,6 +257,7 @@ static wisp_status open_file(void *context, const char *name, wisp_report *repor
 static wisp_status open_indexed(opening *o, const char *path, wisp_report *report)
 {
     os_map map;
+    BASE_TRY(hf_check_link(o->folder, INDEX_NAME, report));
     BASE_TRY(os_map_file(&map, path, report));
     wisp_status status = map.size > INDEX_MAX
                              ? base_fail(report, WISP_E_LIMIT, "%.200s: too large", path)
@@ -267,7 +271,7 @@ wisp_status safetensors_open_folder(safetensors *s, const char *folder, wisp_rep
     opening o = {s, folder};
     char path[4096];
     *s = (safetensors){0};
-    if (snprintf(path, sizeof path, "%s/model.safetensors.index.json", folder) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s/" INDEX_NAME, folder) >= (int)sizeof path)
         return base_fail(report, WISP_E_INPUT, "%.80s…: the path is too long", folder);
     wisp_status status =
         os_file_exists(path) ? open_indexed(&o, path, report) : open_file(&o, "model.safetensors", report);

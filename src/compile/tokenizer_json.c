@@ -66,7 +66,7 @@ static wisp_status id_of(reader *r, const base_json *node, uint32_t *id)
     return WISP_OK;
 }
 
-static wisp_status count_tokens(reader *r, const base_json *vocab, const base_json *added)
+static wisp_status count_tokens(reader *r, const base_json *vocab, const base_json *added, uint32_t rows)
 {
     uint32_t id = 0, count = 0;
     for (const base_json *m = vocab->first; m; m = m->next) {
@@ -80,6 +80,7 @@ static wisp_status count_tokens(reader *r, const base_json *vocab, const base_js
     }
     if (count == 0) return bad(r, "no tokens");
     if (count / 8 > vocab->count + (added ? added->count : 0)) return bad(r, "ids are far apart");
+    if (rows) count = rows; /* the matrix is padded, or lacks tokens that the text part of a model does not know */
     r->source.count = count;
     r->tokens = base_calloc(count, sizeof *r->tokens);
     r->types = base_calloc(count, sizeof *r->types);
@@ -102,6 +103,7 @@ static wisp_status read_pair(reader *r, const base_json *pair, uint32_t id)
     double score;
     if (!text || text->kind != JSON_STRING || !base_json_double(base_json_at(pair, 1), &score))
         return bad(r, "a Unigram token is not [text, score]");
+    if (id >= r->source.count) return WISP_OK;
     r->tokens[id] = text_of(text);
     r->scores[id] = (float)score;
     r->types[id] = VOCAB_NORMAL;
@@ -117,6 +119,7 @@ static wisp_status read_vocab(reader *r, const base_json *vocab)
             continue;
         }
         BASE_TRY(id_of(r, m, &id));
+        if (id >= r->source.count) continue;
         if (r->tokens[id].data) return bad(r, "two tokens have one id");
         r->tokens[id] = (base_span){(const uint8_t *)m->key, m->key_size};
         r->types[id] = r->source.byte_fallback > 0 && is_byte_name(r->tokens[id]) ? VOCAB_BYTE : VOCAB_NORMAL;
@@ -131,6 +134,7 @@ static wisp_status read_added(reader *r, const base_json *added)
         uint32_t id = 0;
         if (!content || content->kind != JSON_STRING) return bad(r, "an added token without content");
         BASE_TRY(id_of(r, base_json_get(a, "id"), &id));
+        if (id >= r->source.count) continue;
         r->tokens[id] = text_of(content);
         r->types[id] = flag(a, "special", false) ? VOCAB_CONTROL : VOCAB_USER_DEFINED;
         r->strip[id] =
@@ -439,7 +443,7 @@ static wisp_status read_all(reader *r, const compile_tokenizer_hints *hints)
     if (!(r->model = base_json_get(r->root, "model")) || r->model->kind != JSON_OBJECT) return bad(r, "no model");
     BASE_TRY(read_model(r));
     const base_json *vocab = base_json_get(r->model, "vocab");
-    BASE_TRY(count_tokens(r, vocab, added));
+    BASE_TRY(count_tokens(r, vocab, added, hints->rows));
     BASE_TRY(read_vocab(r, vocab));
     BASE_TRY(read_added(r, added));
     BASE_TRY(read_unknown(r));
@@ -462,17 +466,16 @@ static wisp_status read_all(reader *r, const compile_tokenizer_hints *hints)
     return WISP_OK;
 }
 
-wisp_status compile_tokenizer_json(base_buffer *out, uint32_t *count, base_span json,
-                                   const compile_tokenizer_hints *hints, wisp_report *report)
+wisp_status compile_tokenizer_json_read(base_span json, const compile_tokenizer_hints *hints,
+                                        compile_take_vocabulary take, void *context, wisp_report *report)
 {
-    static const compile_tokenizer_hints none = {-1, -1, -1, -1};
+    static const compile_tokenizer_hints none = {-1, -1, -1, -1, 0};
     reader r = {.report = report, .source = {.eot = -1, .unk = -1, .space_as_suffix = -1}};
     base_json_doc *doc;
     wisp_status status = base_json_parse_large(&doc, &r.root, json.data, json.size, NODES_MAX, report);
     if (status) return base_fail_prefix(report, status, "tokenizer.json");
     status = read_all(&r, hints ? hints : &none);
-    if (!status) status = base_vocab_write(out, &r.source, report);
-    *count = r.source.count;
+    if (!status) status = take(context, &r.source, report);
     base_free(r.tokens);
     base_free(r.merges);
     base_free(r.scores);
@@ -483,4 +486,24 @@ wisp_status compile_tokenizer_json(base_buffer *out, uint32_t *count, base_span 
     base_buffer_fini(&r.map);
     base_json_free(doc);
     return status;
+}
+
+typedef struct written {
+    base_buffer *out;
+    uint32_t *count;
+} written;
+
+static wisp_status write_block(void *context, base_vocab_source *source, wisp_report *report)
+{
+    const written *w = context;
+    *w->count = source->count;
+    return base_vocab_write(w->out, source, report);
+}
+
+wisp_status compile_tokenizer_json(base_buffer *out, uint32_t *count, base_span json,
+                                   const compile_tokenizer_hints *hints, wisp_report *report)
+{
+    written w = {out, count};
+    *count = 0;
+    return compile_tokenizer_json_read(json, hints, write_block, &w, report);
 }

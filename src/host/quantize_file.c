@@ -1,6 +1,7 @@
 /* Quantizing, for embedders. */
 #include <string.h>
 
+#include "compile/hf_model.h"
 #include "host/host.h"
 #include "host/quantizing.h"
 #include "host/sized.h"
@@ -59,18 +60,16 @@ static void describe(const compile_gguf *from, const compile_gguf *to, const wis
     }
 }
 
-static wisp_status quantize(const compile_gguf *g, const wisp_quantize_options *o, wisp_quantize_result *result,
+static wisp_status quantize(const compile_source *from, const wisp_quantize_options *o, wisp_quantize_result *result,
                             wisp_report *report)
 {
     quantizer *q;
     quantize_options options;
     imatrix m;
-    compile_source from = compile_source_of(g);
-    from.mapped = true;
     BASE_TRY(host_quantize_options(&options, &m, o, report));
-    wisp_status status = quantizer_new(&q, &from, &options, report);
+    wisp_status status = quantizer_new(&q, from, &options, report);
     if (status == WISP_OK) {
-        describe(g, quantizer_source(q).gguf, o, result);
+        describe(from->gguf, quantizer_source(q).gguf, o, result);
         if (!o->dry_run) status = quantizer_write(q, o->output, report);
         quantizer_free(q);
     }
@@ -78,25 +77,45 @@ static wisp_status quantize(const compile_gguf *g, const wisp_quantize_options *
     return status;
 }
 
+static wisp_status quantize_folder(const wisp_quantize_options *o, wisp_quantize_result *result, wisp_report *report)
+{
+    hf_model *m;
+    BASE_TRY(hf_model_open(&m, o->input, true, report));
+    const compile_source from = hf_model_source(m);
+    wisp_status status = quantize(&from, o, result, report);
+    hf_model_close(m);
+    return status;
+}
+
+static wisp_status quantize_file(const wisp_quantize_options *o, wisp_quantize_result *result, wisp_report *report)
+{
+    os_map map;
+    compile_gguf g;
+    BASE_TRY(os_map_file(&map, o->input, report));
+    wisp_status status = compile_gguf_open(&g, (base_span){map.data, (size_t)map.size}, map.size, report);
+    if (status == WISP_OK) {
+        compile_source from = compile_source_of(&g);
+        from.mapped = true;
+        status = quantize(&from, o, result, report);
+        compile_gguf_close(&g);
+    }
+    os_unmap(&map);
+    return status;
+}
+
 wisp_status wisp_quantize(const wisp_quantize_options *given, wisp_quantize_result *result, wisp_report *report)
 {
     wisp_quantize_options o;
     wisp_quantize_result own = {0};
-    os_map map;
-    compile_gguf g;
+    os_file_info info;
     BASE_TRY(read_options(&o, given, report));
     if (result) BASE_TRY(host_check_result(result, "wisp_quantize_result", report));
     if (!o.input || (!o.output && !o.dry_run))
         return base_fail(report, WISP_E_USAGE, "wisp_quantize: an input and an output are needed");
     if (!o.dry_run && host_same_file(o.input, o.output))
         return base_fail(report, WISP_E_USAGE, "%s: input and output are the same file", o.output);
-    BASE_TRY(os_map_file(&map, o.input, report));
-    wisp_status status = compile_gguf_open(&g, (base_span){map.data, (size_t)map.size}, map.size, report);
-    if (status == WISP_OK) {
-        status = quantize(&g, &o, &own, report);
-        compile_gguf_close(&g);
-    }
-    os_unmap(&map);
+    const bool folder = os_stat(o.input, &info) && info.is_directory;
+    wisp_status status = (folder ? quantize_folder : quantize_file)(&o, &own, report);
     if (result) host_give_result(result, &own, sizeof own);
     return status == WISP_OK || status == WISP_E_IO || status == WISP_E_USAGE
                ? status

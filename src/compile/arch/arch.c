@@ -79,7 +79,7 @@ const compile_arch *compile_arch_find(const char *name)
 }
 
 /* Letters that the names begin with alike count twice, a letter of the same kind anywhere else once less. */
-static int likeness(const char *a, const char *b)
+int compile_likeness(const char *a, const char *b)
 {
     int same = 0, score;
     while (a[same] && a[same] == b[same])
@@ -94,6 +94,6 @@ const compile_arch *compile_arch_nearest(const char *name)
 {
     const compile_arch *best = &compile_archs[0];
     for (size_t i = 1; i < compile_arch_count; i++)
-        if (likeness(name, compile_archs[i].name) > likeness(name, best->name)) best = &compile_archs[i];
+        if (compile_likeness(name, compile_archs[i].name) > compile_likeness(name, best->name)) best = &compile_archs[i];
     return best;
 }

@@ -16,6 +16,7 @@ extern const size_t compile_arch_count;
 const compile_arch *compile_arch_find(const char *name); /* NULL if unknown */
 /* The known family whose name is most like it. */
 const compile_arch *compile_arch_nearest(const char *name);
+int compile_likeness(const char *name, const char *known); /* the more the liker */
 
 /* ---- shared by families ---- */
 /* The angles a position turns by, f64[1, dims / 2], from rope.freq_base, rope.scaling.* and rope_freqs.weight, as a

@@ -43,9 +43,10 @@ static void apply_factors(compile_builder *b, double *angles, uint32_t pairs)
     const compile_gguf_tensor *t = factors.buffer ? compile_gguf_find_tensor(b->gguf, name) : NULL;
     if (!t) return;
     if (t->type != WISP_F32) return compile_fail(b, WISP_E_UNSUPPORTED, "tensor '%s': F32 expected", name);
-    for (uint32_t i = 0; i < pairs; i++) {
+    const uint8_t *bytes = compile_tensor_bytes(b, t);
+    for (uint32_t i = 0; bytes && i < pairs; i++) {
         float f;
-        memcpy(&f, b->gguf->file.data + t->offset + 4 * (size_t)i, sizeof f);
+        memcpy(&f, bytes + 4 * (size_t)i, sizeof f);
         if (!isfinite(f) || f <= 0)
             return compile_fail(b, WISP_E_INPUT, "tensor '%s': element %u is not a positive number", name, (unsigned)i);
         angles[i] /= (double)f;
