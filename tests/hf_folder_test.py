@@ -161,7 +161,8 @@ def attention(plan, hf, gg, q, kv, bias=False, norms=None):
         plan += [(hf + f"self_attn.{a}_norm", gg + f"attn_{a}_norm", [n]) for a, n in zip("qk", norms)]
 
 
-def gated(plan, hf, gg, ff=FF, names=("gate_proj", "up_proj", "down_proj"), to=("ffn_gate", "ffn_up", "ffn_down")):
+def gated(plan, hf, gg, ff=None, names=("gate_proj", "up_proj", "down_proj"), to=("ffn_gate", "ffn_up", "ffn_down")):
+    ff = ff or FF
     for name, target, shape in zip(names, to, ([ff, WIDTH], [ff, WIDTH], [WIDTH, ff])):
         plan += [(hf + name, gg + target, shape)]
 
@@ -346,16 +347,369 @@ def families(base):
             same(m.folder(base / what.replace(" ", "-")), m.gguf(base / (what.replace(" ", "-") + ".gguf")), what)
 
 
+# ---- matrices of fewer bits ----
+def words(rows_of_values, bits):
+    """Each row's values into words of 32 bits, the low bits first."""
+    per = 32 // bits
+    return [sum(v << bits * j for j, v in enumerate(row[i:i + per])) for row in rows_of_values for i in range(0, len(row), per)]
+
+
+def columns(flat, rows, cols):
+    return [flat[c::cols] for c in range(cols)]
+
+
+def fp8(rng, name, rows, cols, block):
+    q = [rng.choice([v for v in range(256) if v & 127 < 0x70]) for _ in range(rows * cols)]
+    if block:
+        br, bc = -(-rows // block), -(-cols // block)
+        scale = [f32(rng.uniform(0.01, 0.03)) for _ in range(br * bc)]
+        pick, shape = (lambda r, c: scale[r // block * bc + c // block]), [br, bc]
+    else:
+        scale = [f32(rng.uniform(0.01, 0.03))]
+        pick, shape = (lambda r, c: scale[0]), []
+    values = [f32(e4m3(q[r * cols + c]) * pick(r, c)) for r in range(rows) for c in range(cols)]
+    return values, {f"{name}.weight": ("F8_E4M3", [rows, cols], q), f"{name}.weight_scale_inv": ("F32", shape, scale),
+                    f"{name}.input_scale": ("F32", [], [1.0])}
+
+
+def mlx(rng, name, rows, cols, bits, group=32):
+    q = [[rng.randrange(1 << bits) for _ in range(cols)] for _ in range(rows)]
+    n = cols // group
+    s = [f16(rng.uniform(0.5, 1.5) / (1 << bits)) for _ in range(rows * n)]
+    b = [f16(-v * (1 << bits) / 2) for v in s]
+    values = [f32(q[r][c] * s[r * n + c // group] + b[r * n + c // group]) for r in range(rows) for c in range(cols)]
+    return values, {f"{name}.weight": ("U32", [rows, cols * bits // 32], words(q, bits)),
+                    f"{name}.scales": ("F16", [rows, n], s), f"{name}.biases": ("F16", [rows, n], b)}
+
+
+def gptq(rng, name, rows, cols, order, group=32):
+    q = [[rng.randrange(16) for _ in range(cols)] for _ in range(rows)]
+    n = cols // group
+    z = [[rng.randrange(6, 10) for _ in range(rows)] for _ in range(n)]
+    s = [[f16(rng.uniform(0.03, 0.08)) for _ in range(rows)] for _ in range(n)]
+    g = [c // group for c in range(cols)]
+    if order:
+        rng.shuffle(g)
+    values = [f32((q[r][c] - z[g[c]][r]) * s[g[c]][r]) for r in range(rows) for c in range(cols)]
+    packed = [0] * (cols // 8 * rows)
+    for r in range(rows):
+        for c in range(cols):
+            packed[c // 8 * rows + r] |= q[r][c] << 4 * (c % 8)
+    return values, {f"{name}.qweight": ("I32", [cols // 8, rows], packed),
+                    f"{name}.qzeros": ("I32", [n, rows // 8], words([[v - 1 for v in row] for row in z], 4)),
+                    f"{name}.scales": ("F16", [n, rows], sum(s, [])), f"{name}.g_idx": ("I32", [cols], g)}
+
+
+def awq(rng, name, rows, cols, _, group=32):
+    order = [0, 2, 4, 6, 1, 3, 5, 7]
+    q = [[rng.randrange(16) for _ in range(rows)] for _ in range(cols)]
+    n = cols // group
+    z = [[rng.randrange(6, 10) for _ in range(rows)] for _ in range(n)]
+    s = [[f16(rng.uniform(0.03, 0.08)) for _ in range(rows)] for _ in range(n)]
+    values = [f32((q[c][r] - z[c // group][r]) * s[c // group][r]) for r in range(rows) for c in range(cols)]
+    mixed = lambda lines: [[row[i + o] for i in range(0, len(row), 8) for o in order] for row in lines]
+    return values, {f"{name}.qweight": ("I32", [cols, rows // 8], words(mixed(q), 4)),
+                    f"{name}.qzeros": ("I32", [n, rows // 8], words(mixed(z), 4)), f"{name}.scales": ("F16", [n, rows], sum(s, []))}
+
+
+def smaller(m, make, arg, config, kind):
+    """The matrices of the layers in fewer bits; in the GGUF they are `kind`."""
+    rng = random.Random(m.family)
+    for hf, gguf, shape in m.plan:
+        if len(shape) == 1 or "layers" not in hf or "ffn_gate_inp" in gguf:
+            continue
+        m.values[hf], parts = make(rng, hf, *shape, arg)
+        del m.stored[hf + ".weight"]
+        m.stored |= parts
+        m.gguf_type[hf] = kind
+    m.config |= config
+    return m
+
+
+def quantized(base):
+    gptq_config = {"quant_method": "gptq", "bits": 4, "group_size": 32}
+    for name, family, make, arg, config, kind in (
+            ("fp8", "llama", fp8, 0, {"quantization_config": {"quant_method": "fp8"}}, "BF16"),
+            ("fp8-blocks", "qwen3_moe", fp8, 24, {"quantization_config": {"quant_method": "fp8", "weight_block_size": [24, 24]}}, "BF16"),
+            ("mlx4", "qwen3", mlx, 4, {"quantization": {"group_size": 32, "bits": 4}}, "F16"),
+            ("mlx8", "llama", mlx, 8, {"quantization": {"group_size": 32, "bits": 8, "mode": "affine"}}, "F16"),
+            ("gptq", "llama", gptq, False, {"quantization_config": gptq_config}, "F16"),
+            ("gptq-order", "qwen2", gptq, True, {"quantization_config": gptq_config | {"desc_act": True}}, "F16"),
+            ("awq", "mistral", awq, 0, {"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 32, "version": "gemm"}}, "F16")):
+        m = smaller(Model(family), make, arg, config, kind)
+        same(m.folder(base / name), m.gguf(base / f"{name}.gguf"), name)
+        m.gguf_type = {k: "F32" for k in m.gguf_type}  # quantized anew: from all the digits there are
+        same(base / name, m.gguf(base / f"{name}-whole.gguf"), f"{name} as Q8_0", "-t", "Q8_0", "--name", "x")
+
+
+# ---- GGUFs made of folders ----
+def read_gguf(path):
+    data = path.read_bytes()
+    at = 24
+
+    def take(form):
+        nonlocal at
+        v = struct.unpack_from("<" + form, data, at)
+        at += struct.calcsize("<" + form)
+        return v[0]
+
+    def text():
+        nonlocal at
+        n = take("Q")
+        at += n
+        return data[at - n:at].decode()
+
+    def value(kind):
+        if kind == 9:
+            element, n = take("I"), take("Q")
+            return [value(element) for _ in range(n)]
+        return text() if kind == 8 else take({0: "B", 1: "b", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q"}[kind])
+
+    tensors, keys = struct.unpack_from("<QQ", data, 8)
+    k = {text(): value(take("I")) for _ in range(keys)}
+    t = {}
+    for _ in range(tensors):
+        name = text()
+        t[name] = [take("Q") for _ in range(take("I"))], take("I"), take("Q")
+    start = -(-at // 32) * 32
+    return k, {n: (s, kind, data[start + o:]) for n, (s, kind, o) in t.items()}
+
+
+def converted(base):
+    m = Model("llama", seed=2)
+    m.config["rope_scaling"] = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                                "original_max_position_embeddings": 64}
+    folder, out = m.folder(base / "convert", 1), base / "convert.gguf"
+    run("quantize", folder, out, "-t", "BF16")
+    keys, tensors = read_gguf(out)
+    factors = []
+    for i in range(DIM // 2):  # Llama 3.1's rule, in wavelengths
+        length = 2 * 3.141592653589793 * 10000 ** (2 * i / DIM)
+        smooth = (64 / length - 1) / 3
+        factors.append(f32(1 if length < 16 else 8 if length > 64 else 1 / ((1 - smooth) / 8 + smooth)))
+    check(len(set(factors)) > 2, "all three parts of the rule are there")
+    check(struct.unpack_from(f"<{DIM // 2}f", tensors["rope_freqs.weight"][2]) == tuple(factors), "rope_freqs")
+    for key, expected in (m.keys | vocabulary_keys()).items():
+        have = keys.get(key)
+        expected = "convert" if key == "general.name" else f32(expected) if isinstance(expected, float) else expected
+        check(have == expected, f"key {key}: {str(have)[:80]} {str(expected)[:80]}")
+    check(keys["tokenizer.chat_template"] == "{{ messages[0].content }}", "the template")
+    same(folder, m.gguf(base / "llama3.gguf", {"rope_freqs.weight": ("F32", [DIM // 2], factors)}), "llama3 factors")
+    run("pack", out, "-o", base / "c.wasm")
+    check(logits(base / "c.wasm")["sha256"] == logits(folder.with_suffix(".wasm"))["sha256"], "a converted GGUF packs alike")
+    run("quantize", folder, base / "small.gguf", "-t", "Q4_K_M")
+    (folder / "chat_template.jinja").write_text("other {{ x }}")
+    m = Model("phi3", seed=2)
+    m.config |= {"original_max_position_embeddings": 64, "max_position_embeddings": 1024, "rope_scaling": {
+        "type": "longrope", "short_factor": [1.0] * 8, "long_factor": [1.0 + i for i in range(8)]}}
+    run("quantize", m.folder(base / "long"), base / "long.gguf", "-t", "F16")
+    keys, tensors = read_gguf(base / "long.gguf")
+    check(struct.unpack_from("<8f", tensors["rope_factors_long.weight"][2]) == tuple(1.0 + i for i in range(8)), "long factors")
+    check(keys["phi3.rope.scaling.original_context_length"] == 64 and keys["phi3.context_length"] == 1024, "long contexts")
+    check(abs(keys["phi3.rope.scaling.attn_factor"] - (1 + 4 / 6) ** 0.5) < 1e-6, "the factor of attention")
+
+
+# ---- SentencePiece ----
+def protobuf(number, value):
+    if isinstance(value, float):
+        return bytes([number << 3 | 5]) + struct.pack("<f", value)
+    def varint(v):
+        return bytes([v & 127 | 128]) + varint(v >> 7) if v > 127 else bytes([v])
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def sentencepiece_model(tokens, scores, types, dummy=1):
+    pieces = b"".join(protobuf(1, protobuf(1, t.encode()) + protobuf(2, float(s)) + (protobuf(3, k) if k != 1 else b""))
+                      for t, s, k in zip(tokens, scores, types))
+    trainer = protobuf(3, 2) + protobuf(35, 1) + protobuf(40, 0) + protobuf(41, 1) + protobuf(42, 2)
+    return pieces + protobuf(2, trainer) + protobuf(3, protobuf(1, b"identity") + protobuf(3, dummy) + protobuf(4, 0))
+
+
+def tiny(base, name, rows):
+    """A folder whose model is all zeros, for its vocabulary."""
+    global WIDTH, FF, LAYERS, ROWS
+    before = WIDTH, FF, LAYERS, ROWS
+    WIDTH, FF, LAYERS, ROWS = 8, 8, 1, rows
+    m = Model.__new__(Model)
+    m.family, m.plan = "llama", plan_of("llama", True)
+    m.config = config_of("llama", True)[0] | {"num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": 8}
+    for i, (hf, gguf, shape) in enumerate(m.plan):
+        m.plan[i] = (hf, gguf, [8, 8] if "self_attn" in hf else shape)
+    m.stored = {full(hf): ("F16", shape, [0.0] * (shape[0] * (shape[1] if len(shape) > 1 else 1))) for hf, _, shape in m.plan}
+    WIDTH, FF, LAYERS, ROWS = before
+    folder = m.folder(base / name, 1)
+    for gone in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
+        (folder / gone).unlink()
+    return folder
+
+
+def tokens_of(model, text):
+    return run("tokenize", model, text).stdout
+
+
+LLAMA3 = ("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+          "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+")
+
+
+def vocabularies(base):
+    shared = pathlib.Path(os.environ.get("WISP_SHARED", "none")) / "models" / "vocab"
+    spm, bpe = shared / "ggml-vocab-llama-spm.gguf", shared / "ggml-vocab-llama-bpe.gguf"
+    if not spm.exists():
+        print("SKIP models/vocab: no shared data folder")
+        return
+    keys, _ = read_gguf(spm)
+    tokens = keys["tokenizer.ggml.tokens"]
+    folder = tiny(base, "spm", len(tokens))
+    (folder / "tokenizer.model").write_bytes(sentencepiece_model(
+        tokens, keys["tokenizer.ggml.scores"], keys["tokenizer.ggml.token_type"]))
+    keys, _ = read_gguf(bpe)
+    tokens, types = keys["tokenizer.ggml.tokens"], keys["tokenizer.ggml.token_type"]
+    other = tiny(base, "bpe", len(tokens))
+    (other / "tokenizer.json").write_text(json.dumps(tokenizer_json() | {
+        "added_tokens": [{"id": i, "content": t, "special": True} for i, t in enumerate(tokens) if types[i] == 3],
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": LLAMA3}, "behavior": "Isolated", "invert": False},
+            {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}]},
+        "post_processor": {"type": "TemplateProcessing", "single": [
+            {"SpecialToken": {"id": "<|begin_of_text|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]},
+        "model": {"type": "BPE", "ignore_merges": True, "merges": keys["tokenizer.ggml.merges"],
+                  "vocab": {t: i for i, t in enumerate(tokens) if types[i] != 3}}}))
+    for path, vocabulary in ((folder, spm), (other, bpe)):
+        capsule, back = path.with_suffix(".wasm"), path.with_suffix(".back.gguf")
+        run("pack", path, "-o", capsule)
+        run("unpack", capsule, "-o", back)
+        texts = (shared / (vocabulary.name + ".inp")).read_text().split("\n__ggml_vocab_test__\n")
+        for text in texts[::7] + ["<s>[INST] hello<|eot_id|> \U0001f680 12345  x"]:
+            if not text or text.startswith("-"):
+                continue
+            expected = tokens_of(vocabulary, text)
+            check(tokens_of(capsule, text) == expected, f"{path.name}: {text!r}: {tokens_of(capsule, text)} not {expected}")
+            check(tokens_of(back, text) == expected, f"{path.name}, its GGUF: {text!r}")
+
+
+# ---- what is wrong is said ----
+def broken(base):
+    m = Model("llama", seed=3)
+    m.config["rope_scaling"] = {"type": "linear", "factor": 2.0}
+    good = m.folder(base / "good")
+    out = base / "none.wasm"
+
+    def attempt(what, words, change):
+        folder = base / "bad"
+        subprocess.run(["rm", "-rf", folder], check=True)
+        subprocess.run(["cp", "-a", good, folder], check=True)
+        change(folder)
+        r = run("pack", folder, "-o", out, status=1)
+        check(all(w in r.stderr for w in words) and "bad" in r.stderr, f"{what}: {r.stderr[-300:]!r} does not say {words}")
+        check(not out.exists(), f"{what}: leaves nothing")
+        out.unlink(missing_ok=True)
+
+    def config(**members):
+        def change(folder):
+            c = json.loads((folder / "config.json").read_text())
+            for k, v in members.items():
+                if v is None:
+                    del c[k]
+                else:
+                    c[k] = v
+            (folder / "config.json").write_text(json.dumps(c))
+        return change
+
+    def text(name, content):
+        return lambda folder: (folder / name).write_text(content)
+
+    def link(name, to):
+        def change(folder):
+            (folder / name).unlink(missing_ok=True)
+            os.symlink(to, folder / name)
+        return change
+
+    def tokenizer(edit):
+        def change(folder):
+            t = json.loads((folder / "tokenizer.json").read_text())
+            edit(t)
+            (folder / "tokenizer.json").write_text(json.dumps(t))
+        return change
+
+    def shard(edit):
+        def change(folder):
+            path = folder / "model-00001-of-00002.safetensors"
+            path.write_bytes(edit(path.read_bytes()))
+        return change
+
+    index = "model.safetensors.index.json"
+    secret = base / "secret"
+    secret.write_text("a secret")
+    for key in ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads"):
+        for v in (0, -1, 2 ** 31, 2 ** 32, 2 ** 63, 1.5, 1e308, "many", [], {}, True):
+            attempt(f"{key} {v}", ["config.json", key], config(**{key: v}))
+    for key in ("hidden_size", "num_hidden_layers", "num_attention_heads"):
+        attempt(f"no {key}", ["config.json", key, "missing"], config(**{key: None}))
+    attempt("more layers", ["blk.2."], config(num_hidden_layers=3))
+    attempt("fewer layers", ["model.layers.1.", "none that a model"], config(num_hidden_layers=1))
+    attempt("other width", ["token_embd.weight"], config(hidden_size=32, head_dim=16))
+    attempt("no heads of that size", [], config(num_attention_heads=3))
+    for v in ("x", -1, [1]):
+        attempt(f"rope_scaling {v}", ["config.json", "rope_scaling"], config(rope_scaling=v))
+    attempt("kind of rope", ["rope_scaling", "spiral"], config(rope_scaling={"type": "spiral"}))
+    attempt("long factors", ["long_factor"], config(rope_scaling={"type": "longrope", "short_factor": [1] * 8, "long_factor": [1] * 7}))
+    attempt("no factors", ["long_factor"], config(rope_scaling={"type": "longrope"}))
+    attempt("negative factor", ["long_factor"], config(rope_scaling={"type": "longrope", "long_factor": [1] * 7 + [-1], "short_factor": [1] * 8}))
+    attempt("impossible factors", ["rope_scaling"], config(rope_scaling={"rope_type": "llama3", "factor": 0}))
+    attempt("family", ["model_type", "qwen9", "nearest", "qwen"], config(model_type="qwen9"))
+    attempt("no family", ["model_type"], config(model_type=None))
+    attempt("method", ["quant_method", "hqq"], config(quantization_config={"quant_method": "hqq"}))
+    attempt("bits", ["bits"], config(quantization_config={"quant_method": "gptq", "bits": 2 ** 40}))
+    for content in ("", "{", "[]", "null", "[" * 100, '{"a":1,"a":2}', "\0"):
+        for name in ("config.json", "tokenizer.json", "tokenizer_config.json", index):
+            attempt(f"{name} {content[:9]!r}", [name.removesuffix(".index.json")[:9]] if content else [], text(name, content))
+    (good / "notes").write_text("x")
+    attempt("no config", ["no config.json"], lambda f: (f / "config.json").unlink())
+    attempt("no tokenizer", ["tokenizer.json", "tokenizer.model"], lambda f: (f / "tokenizer.json").unlink())
+    attempt("no shard", ["model-00002"], lambda f: (f / "model-00002-of-00002.safetensors").unlink())
+    attempt("no weights", ["model.safetensors"], lambda f: [p.unlink() for p in f.glob("model*")])
+    for name in ("../secret", "/etc/passwd", "a/b", "..", "", 7):
+        attempt(f"index {name}", ["same folder"], text(index, json.dumps({"weight_map": {"x": name}})))
+    for name in ("config.json", "tokenizer.json", "chat_template.jinja", index, "model-00001-of-00002.safetensors", "tokenizer.model"):
+        attempt(f"link {name}", [name, "leads out"], link(name, secret))
+        attempt(f"link {name} to nowhere", [name], link(name, "nowhere"))
+    attempt("a pipe", ["config.json"], lambda f: ((f / "config.json").unlink(), os.mkfifo(f / "config.json")))
+    attempt("a folder", ["config.json"], lambda f: ((f / "config.json").unlink(), (f / "config.json").mkdir()))
+    attempt("truncated", ["model-00001"], shard(lambda b: b[:-1]))
+    attempt("header only", ["model-00001"], shard(lambda b: b[:100]))
+    attempt("huge header", ["model-00001"], shard(lambda b: struct.pack("<Q", 2 ** 63) + b[8:]))
+    attempt("wrong type", ["U16"], shard(lambda b: b.replace(b'"BF16"', b'"U16" ', 1)))
+    attempt("far ids", ["tokenizer.json"], tokenizer(lambda t: t["model"]["vocab"].update({"far": 2 ** 30})))
+    attempt("negative id", ["tokenizer.json"], tokenizer(lambda t: t["model"]["vocab"].update({"far": -1})))
+    attempt("regex", ["tokenizer.json", "pre-tokenizer"], tokenizer(lambda t: t.update(pre_tokenizer={
+        "type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Isolated"})))
+    for content in (b"", b"\x08\x01", b"\xff" * 40, protobuf(1, b"\x08\x01")):
+        def spm(folder, content=content):
+            (folder / "tokenizer.json").unlink()
+            (folder / "tokenizer.model").write_bytes(content)
+        attempt(f"tokenizer.model {content!r}", ["tokenizer.model"], spm)
+    r = run("run", good, status=None)
+    check(r.returncode != 0 and "wisp pack" in r.stderr, f"run of a folder: {r.stderr}")
+    snapshot = base / "models--a--b" / "snapshots" / "1234"  # as Hugging Face's cache has it
+    subprocess.run(["mkdir", "-p", snapshot, base / "models--a--b" / "blobs"], check=True)
+    for p in good.iterdir():
+        (base / "models--a--b" / "blobs" / p.name).write_bytes(p.read_bytes())
+        os.symlink(f"../../blobs/{p.name}", snapshot / p.name)
+    run("pack", snapshot, "-o", base / "snapshot.wasm")
+    run("pack", good, "-o", base / "plain.wasm", "--name", "1234")
+    check(logits(base / "snapshot.wasm") == logits(base / "plain.wasm"), "a snapshot in the cache")
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         base = pathlib.Path(name)
-        families(base)
-        for part in MORE:
+        for part in (families, quantized, converted, vocabularies, broken):
             part(base)
     print(f"{passed} checks passed, {failed} failed")
     return 1 if failed else 0
 
 
-MORE = []
 if __name__ == "__main__":
     sys.exit(main())

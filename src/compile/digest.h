@@ -6,8 +6,10 @@
 #include "base/err.h"
 
 typedef struct compile_digester compile_digester;
-/* The source is made of parts, whose digest is that of all of them, one after the other; `sources` must live until the end. */
-wisp_status compile_digester_start(compile_digester **d, const base_span *sources, size_t source_count, wisp_report *report) WISP_MUST_USE;
+/* The source is made of parts, whose digest is that of all of them, one after the other; `sources` must live until the
+ * end. */
+wisp_status compile_digester_start(compile_digester **d, const base_span *sources, size_t source_count,
+                                   wisp_report *report) WISP_MUST_USE;
 /* The next bytes of the tensor at hand; copied. */
 void compile_digester_put(compile_digester *d, const void *data, size_t size);
 /* Ends the tensor; its digest is in `digest` after compile_digester_finish. */

@@ -82,10 +82,11 @@ static wisp_status find_family(hf_config *c, wisp_report *report)
     if (!c->family && of_all) c->family = hf_family_find(of_all);
     if (c->family) return WISP_OK;
     const char *name = of_text ? of_text : of_all;
-    return base_fail(report, WISP_E_UNSUPPORTED,
-                     "config.json: model_type '%.60s' is not supported (the nearest known is '%s'); a GGUF of the model "
-                     "may be",
-                     name, hf_family_nearest(name)->model_type);
+    return base_fail(
+        report, WISP_E_UNSUPPORTED,
+        "config.json: model_type '%.60s' is not supported (the nearest known is '%s'); a GGUF of the model "
+        "may be",
+        name, hf_family_nearest(name)->model_type);
 }
 
 /* ---- how matrices are stored ---- */
@@ -124,10 +125,12 @@ static wisp_status read_quantization(hf_config *c, wisp_report *report)
 {
     hf_quantization *out = &c->quantization;
     const base_json *mlx = present(c->root, "quantization"), *q = hf_config_get(c, "quantization_config");
-    const char *method = base_json_str(base_json_get(q, "quant_method")), *mode = base_json_str(base_json_get(mlx, "mode"));
+    const char *method = base_json_str(base_json_get(q, "quant_method")),
+               *mode = base_json_str(base_json_get(mlx, "mode"));
     if (mlx && !method) {
         if (mode && strcmp(mode, "affine") != 0)
-            return base_fail(report, WISP_E_UNSUPPORTED, "config.json: quantization mode '%.40s' is not supported", mode);
+            return base_fail(report, WISP_E_UNSUPPORTED, "config.json: quantization mode '%.40s' is not supported",
+                             mode);
         out->kind = HF_MLX;
         c->quantized_apart = mlx;
         return read_groups(out, mlx, report);
@@ -147,7 +150,8 @@ static wisp_status read_quantization(hf_config *c, wisp_report *report)
                          "config.json: quant_method '%.40s' is not supported (fp8, gptq, awq and MLX's are)", method);
     const char *version = base_json_str(base_json_get(q, "version"));
     if (out->kind == HF_AWQ && version && strcmp(version, "gemm") != 0 && strcmp(version, "GEMM") != 0)
-        return base_fail(report, WISP_E_UNSUPPORTED, "config.json: AWQ of version '%.20s' is not supported (gemm is)", version);
+        return base_fail(report, WISP_E_UNSUPPORTED, "config.json: AWQ of version '%.20s' is not supported (gemm is)",
+                         version);
     const char *checkpoint = base_json_str(base_json_get(q, "checkpoint_format"));
     out->zero_is_stored = checkpoint && strcmp(checkpoint, "gptq_v2") == 0;
     return read_groups(out, q, report);
@@ -333,7 +337,8 @@ static wisp_status put_scaling(const hf_config *c, gguf_head *h, wisp_report *re
     if (strcmp(type, "yarn") == 0) return put_yarn(c, h, report);
     if (is_one_of(type, "longrope", "su")) return put_longrope(c, h, report);
     if (strcmp(type, "linear") != 0)
-        return base_fail(report, WISP_E_UNSUPPORTED, "config.json: rope_scaling of type '%.40s' is not supported", type);
+        return base_fail(report, WISP_E_UNSUPPORTED, "config.json: rope_scaling of type '%.40s' is not supported",
+                         type);
     gguf_put_string(h, full_key(name, c, "rope.scaling.type"), "linear", 6);
     return put_scaling_float(c, h, "factor", "rope.scaling.factor", report);
 }
@@ -348,7 +353,8 @@ static wisp_status put_window(const hf_config *c, gguf_head *h, wisp_report *rep
     BASE_TRY(whole(c, "sliding_window", &window, 1 << 30, &found, report));
     gguf_put_u32(h, full_key(name, c, "attention.sliding_window"), window);
     if (!types || window == 0) return WISP_OK;
-    if (types->kind != JSON_ARRAY || types->count != c->layers) return bad(report, "layer_types", "does not fit the layers");
+    if (types->kind != JSON_ARRAY || types->count != c->layers)
+        return bad(report, "layer_types", "does not fit the layers");
     gguf_begin_array(h, full_key(name, c, "attention.sliding_window_pattern"), GGUF_BOOL, c->layers);
     for (const base_json *t = types->first; t; t = t->next) {
         const char *text = base_json_str(t);
@@ -384,7 +390,8 @@ static wisp_status llama3_factors(const hf_config *c, float *out, wisp_report *r
     BASE_TRY(original_context(c, &context, report));
     BASE_TRY(scaling(c, "rope_theta", &base, &found, report));
     if (!found) BASE_TRY(real(c, "rope_theta", &base, report));
-    if (!(factor > 0 && low > 0 && high >= low && base > 0)) return bad(report, "rope_scaling", "has impossible factors");
+    if (!(factor > 0 && low > 0 && high >= low && base > 0))
+        return bad(report, "rope_scaling", "has impossible factors");
     for (uint32_t i = 0; i < c->rope_dims / 2; i++) {
         const double turns = context * pow(base, -2.0 * i / c->rope_dims) / (2 * M_PI);
         const double kept = high > low ? (turns - low) / (high - low) : 1;
@@ -416,9 +423,8 @@ wisp_status hf_rope_factors(const hf_config *c, const char *name, float **factor
     if (llama3 ? strcmp(type, "llama3") != 0 : !is_one_of(type, "longrope", "su")) return WISP_OK;
     float *out = base_calloc(c->rope_dims / 2, sizeof *out);
     if (!out) return base_fail(report, WISP_E_MEMORY, "out of memory");
-    wisp_status status =
-        llama3 ? llama3_factors(c, out, report)
-               : listed_factors(c, strstr(name, "long") ? "long_factor" : "short_factor", out, report);
+    wisp_status status = llama3 ? llama3_factors(c, out, report)
+                                : listed_factors(c, strstr(name, "long") ? "long_factor" : "short_factor", out, report);
     if (status)
         base_free(out);
     else

@@ -10,7 +10,8 @@ enum { HF_FACTORS_MAX = 4096 }; /* rotary pairs of a head */
 
 typedef struct hf_config {
     const hf_family *family;
-    const base_json *root, *text, *rope; /* text: the part of a model of several kinds, or root; rope: scaling, or NULL */
+    const base_json *root, *text,
+        *rope; /* text: the part of a model of several kinds, or root; rope: scaling, or NULL */
     uint32_t layers, heads, kv_heads, head_dim, rope_dims;
     bool tied; /* the output is the embeddings */
     hf_quantization quantization;

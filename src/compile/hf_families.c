@@ -63,14 +63,17 @@ static const hf_name glm4_names[] = {
 
 /* Files of the larger Gemma 3 say only what differs from the 4B's. */
 static const hf_default gemma3_defaults[] = {
-    {"num_attention_heads", 8}, {"num_key_value_heads", 4},        {"head_dim", 256},      {"rms_norm_eps", 1e-6},
-    {"rope_theta", 1e6},        {"max_position_embeddings", 131072}, {"hidden_size", 2304}, {"sliding_window", 4096},
-    {NULL, 0},
+    {"num_attention_heads", 8}, {"num_key_value_heads", 4}, {"head_dim", 256},
+    {"rms_norm_eps", 1e-6},     {"rope_theta", 1e6},        {"max_position_embeddings", 131072},
+    {"hidden_size", 2304},      {"sliding_window", 4096},   {NULL, 0},
 };
 static const hf_default gemma_defaults[] = {{"head_dim", 256}, {"rms_norm_eps", 1e-6}, {NULL, 0}};
-static const hf_default gemma2_defaults[] = {
-    {"head_dim", 256}, {"rms_norm_eps", 1e-6}, {"sliding_window", 4096}, {"attn_logit_softcapping", 50},
-    {"final_logit_softcapping", 30}, {NULL, 0}};
+static const hf_default gemma2_defaults[] = {{"head_dim", 256},
+                                             {"rms_norm_eps", 1e-6},
+                                             {"sliding_window", 4096},
+                                             {"attn_logit_softcapping", 50},
+                                             {"final_logit_softcapping", 30},
+                                             {NULL, 0}};
 static const hf_default stablelm_defaults[] = {{"partial_rotary_factor", 0.25}, {"layer_norm_eps", 1e-5}, {NULL, 0}};
 static const hf_default phi2_defaults[] = {{"partial_rotary_factor", 0.5}, {"layer_norm_eps", 1e-5}, {NULL, 0}};
 static const hf_default glm4_defaults[] = {{"partial_rotary_factor", 0.5}, {NULL, 0}};

@@ -8,11 +8,11 @@
 
 /* What a tensor is, beyond a matrix or a vector. */
 enum {
-    HF_NORM = 1,     /* a norm's weight: one is added in families that store it less one */
-    HF_QUERY = 2,    /* its rows are turned from halves to pairs, head by head, in families that are */
-    HF_KEY = 4,      /* likewise, by the heads of the keys */
-    HF_STACK = 8,    /* %u in the name counts: all of them become one tensor */
-    HF_WIDE = 16,    /* a matrix that stays F32: the router's choice hangs on it */
+    HF_NORM = 1,  /* a norm's weight: one is added in families that store it less one */
+    HF_QUERY = 2, /* its rows are turned from halves to pairs, head by head, in families that are */
+    HF_KEY = 4,   /* likewise, by the heads of the keys */
+    HF_STACK = 8, /* %u in the name counts: all of them become one tensor */
+    HF_WIDE = 16, /* a matrix that stays F32: the router's choice hangs on it */
 };
 
 typedef struct hf_name {

@@ -36,7 +36,8 @@ static wisp_status check_place(const char *path, const char *name, const char *f
     if (!real || !real_folder)
         status = base_fail(report, WISP_E_NOT_FOUND, "%.80s: a link to nowhere", name);
     else if (!is_inside(real, real_folder) && !is_blob(real, real_folder))
-        status = base_fail(report, WISP_E_INPUT, "%.80s: a link that leads out of the folder (copy the file there)", name);
+        status =
+            base_fail(report, WISP_E_INPUT, "%.80s: a link that leads out of the folder (copy the file there)", name);
     base_free(real);
     base_free(real_folder);
     return status;

@@ -25,9 +25,9 @@ static bool has_shape(const safetensors_tensor *t, uint64_t rows, uint64_t cols)
 static wisp_status bad(const hf_matrix *m, const char *name, wisp_report *report)
 {
     static const char *const kinds[] = {"plain", "FP8", "MLX", "GPTQ", "AWQ"};
-    return base_fail(report, WISP_E_INPUT,
-                     "matrix '%.80s': its parts are not those of %s with %u bits and groups of %u", name,
-                     kinds[m->kind], m->quantization.bits, m->quantization.group);
+    return base_fail(
+        report, WISP_E_INPUT, "matrix '%.80s' (%s): its parts are not those of %s with %u bits and groups of %u", name,
+        safetensors_type_name(m->weight->type), kinds[m->kind], m->quantization.bits, m->quantization.group);
 }
 
 /* Groups along `cols`; 0: they do not fit. */

@@ -154,9 +154,9 @@ static wisp_status check_stack(const hf_model *m, const planned *p, wisp_report 
     for (size_t i = 1; i < p->count; i++) {
         const hf_matrix *part = first + i;
         if (part->rows != first->rows || part->cols != first->cols || type_of(m, part, p) != p->type)
-            return base_fail(report, WISP_E_INPUT, "tensor '%.80s' is not of the type and shape (%llu x %llu) of '%.80s'",
-                             part->weight->name, (unsigned long long)first->rows, (unsigned long long)first->cols,
-                             first->weight->name);
+            return base_fail(report, WISP_E_INPUT,
+                             "tensor '%.80s' is not of the type and shape (%llu x %llu) of '%.80s'", part->weight->name,
+                             (unsigned long long)first->rows, (unsigned long long)first->cols, first->weight->name);
     }
     return WISP_OK;
 }
@@ -263,7 +263,8 @@ static wisp_status find_prefix(hf_model *m, wisp_report *report)
         snprintf(name, sizeof name, "%sembed_tokens", m->prefix[0]);
         if (has_weight(m, name)) return WISP_OK;
     }
-    return base_fail(report, WISP_E_INPUT, "there is no tensor 'model.embed_tokens.weight' among %zu", m->tensors.count);
+    return base_fail(report, WISP_E_INPUT, "there is no tensor 'model.embed_tokens.weight' among %zu",
+                     m->tensors.count);
 }
 
 static wisp_status add_factors(hf_model *m, const char *name, wisp_report *report)
@@ -280,9 +281,10 @@ static wisp_status add_factors(hf_model *m, const char *name, wisp_report *repor
 /* What no program needs: parts of other kinds, tables that are computed, the output where it is the embeddings. */
 static bool is_left_out(const hf_model *m, const char *name)
 {
-    static const char *const within[] = {"rotary_emb.", "vision_tower.",  "multi_modal_projector.", "vision_model.",
-                                         "visual.",     "audio_tower.",   "embed_vision.",          ".attn.masked_bias",
-                                         ".k_scale",    ".v_scale",       "masked_bias"};
+    static const char *const within[] = {"rotary_emb.",   "vision_tower.",     "multi_modal_projector.",
+                                         "vision_model.", "visual.",           "audio_tower.",
+                                         "embed_vision.", ".attn.masked_bias", ".k_scale",
+                                         ".v_scale",      "masked_bias"};
     for (size_t i = 0; i < sizeof within / sizeof *within; i++)
         if (strstr(name, within[i])) return true;
     return m->config.tied && strstr(name, "lm_head.");
@@ -383,7 +385,8 @@ static wisp_status collect_files(hf_model *m, wisp_report *report)
     m->files = base_calloc(m->file_count, sizeof *m->files);
     if (!m->files) return no_memory(report);
     for (size_t i = 0; i < m->file_count; i++) {
-        const os_map *map = i < m->folder.file_count ? &m->folder.files[i].map : &m->tensors.maps[i - m->folder.file_count];
+        const os_map *map =
+            i < m->folder.file_count ? &m->folder.files[i].map : &m->tensors.maps[i - m->folder.file_count];
         m->files[i] = (base_span){map->data, (size_t)map->size};
         m->file_bytes += map->size;
     }
@@ -402,10 +405,12 @@ static wisp_status open_all(hf_model *m, const char *path, wisp_report *report)
         if (part->cols > widest) widest = part->cols;
         if (strstr(part->weight->name, "embed_tokens.")) rows = part->rows;
     }
-    if (rows > VOCAB_TOKENS_MAX) return base_fail(report, WISP_E_LIMIT, "more than %d rows of embeddings", VOCAB_TOKENS_MAX);
+    if (rows > VOCAB_TOKENS_MAX)
+        return base_fail(report, WISP_E_LIMIT, "more than %d rows of embeddings", VOCAB_TOKENS_MAX);
     BASE_TRY(hf_vocabulary(&m->folder, &m->config, (uint32_t)rows, &m->vocabulary, &m->token_count, &m->head, report));
     BASE_TRY(put_template(m, report));
-    if (widest > SIZE_MAX / sizeof(float) || !(m->row = base_alloc((size_t)widest * sizeof(float)))) return no_memory(report);
+    if (widest > SIZE_MAX / sizeof(float) || !(m->row = base_alloc((size_t)widest * sizeof(float))))
+        return no_memory(report);
     gguf_head_write(&m->head, &m->head_bytes);
     if (m->head_bytes.failed || m->vocabulary.failed) return no_memory(report);
     m->gguf_bytes = m->head_bytes.size + m->head.data_bytes;

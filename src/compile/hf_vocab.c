@@ -63,7 +63,8 @@ static void read_flag(const base_json *config, const char *key, int *flag)
 
 static void read_specials(vocabulary *v, base_vocab_source *s)
 {
-    const base_json *bos_id = hf_config_get(v->config, "bos_token_id"), *eos_id = hf_config_get(v->config, "eos_token_id");
+    const base_json *bos_id = hf_config_get(v->config, "bos_token_id"),
+                    *eos_id = hf_config_get(v->config, "eos_token_id");
     const base_json *ends = base_json_get(v->generation_config, "eos_token_id");
     const int64_t bos = find_named(s, v->tokenizer_config, "bos_token");
     const int64_t eos = find_named(s, v->tokenizer_config, "eos_token");

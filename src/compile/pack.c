@@ -1,5 +1,5 @@
-/* GGUF or a Hugging Face model's folder -> capsule. The front end makes the program, the weights are placed, then everything streams out once; a second
- * thread takes the digests meanwhile. */
+/* GGUF or a Hugging Face model's folder -> capsule. The front end makes the program, the weights are placed, then
+ * everything streams out once; a second thread takes the digests meanwhile. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -135,7 +135,8 @@ static wisp_status build_program(packing *p, uint32_t token_count)
     compile_builder *b = &p->builder;
     const compile_arch *arch = compile_arch_find(b->architecture);
     if (!arch)
-        return base_fail(b->report, WISP_E_UNSUPPORTED, "key 'general.architecture': '%s' is not supported (the nearest known is '%s')",
+        return base_fail(b->report, WISP_E_UNSUPPORTED,
+                         "key 'general.architecture': '%s' is not supported (the nearest known is '%s')",
                          b->architecture, compile_arch_nearest(b->architecture)->name);
     const compile_gguf_tensor *embeddings = compile_gguf_find_tensor(p->gguf, "token_embd.weight");
     if (embeddings && embeddings->shape[1] != token_count)

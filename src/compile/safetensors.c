@@ -236,11 +236,12 @@ wisp_status safetensors_index_files(base_span json, wisp_status (*each)(void *, 
 typedef struct opening {
     safetensors *s;
     const char *folder;
+    bool in_file; /* what is wrong is in one of the files, not in the index */
 } opening;
 
 static wisp_status open_file(void *context, const char *name, wisp_report *report)
 {
-    const opening *o = context;
+    opening *o = context;
     char path[4096];
     if (snprintf(path, sizeof path, "%s/%s", o->folder, name) >= (int)sizeof path)
         return base_fail(report, WISP_E_INPUT, "%.80s: the path is too long", name);
@@ -251,6 +252,7 @@ static wisp_status open_file(void *context, const char *name, wisp_report *repor
     BASE_TRY(os_map_file(map, path, report));
     o->s->map_count++;
     wisp_status status = add_file(o->s, (base_span){map->data, (size_t)map->size}, report);
+    o->in_file = status != WISP_OK;
     return status == WISP_OK ? status : base_fail_prefix(report, status, name);
 }
 
@@ -263,12 +265,13 @@ static wisp_status open_indexed(opening *o, const char *path, wisp_report *repor
                              ? base_fail(report, WISP_E_LIMIT, "%.200s: too large", path)
                              : safetensors_index_files((base_span){map.data, (size_t)map.size}, open_file, o, report);
     os_unmap(&map);
-    return status;
+    if (status == WISP_OK || o->in_file) return status;
+    return base_fail_prefix(report, status, INDEX_NAME);
 }
 
 wisp_status safetensors_open_folder(safetensors *s, const char *folder, wisp_report *report)
 {
-    opening o = {s, folder};
+    opening o = {.s = s, .folder = folder};
     char path[4096];
     *s = (safetensors){0};
     if (snprintf(path, sizeof path, "%s/" INDEX_NAME, folder) >= (int)sizeof path)

@@ -8,9 +8,9 @@ typedef struct compile_source {
     const compile_gguf *gguf;
     uint64_t gguf_bytes; /* of the whole GGUF, data included */
     bool mapped; /* the bytes of tensors are a map of a file: os_map_done may be called for those that were read */
-    base_span vocabulary;        /* the block that tokens are cut by; none: made of the keys */
-    uint32_t token_count;        /* of it */
-    const base_span *files;      /* the source's digest is that of all of them; NULL: of gguf->file */
+    base_span vocabulary;   /* the block that tokens are cut by; none: made of the keys */
+    uint32_t token_count;   /* of it */
+    const base_span *files; /* the source's digest is that of all of them; NULL: of gguf->file */
     size_t file_count;
     uint64_t file_bytes;
     void *self;
