@@ -711,9 +711,9 @@ static void experts(fixture_gguf *g)
     fixture_u32(g, "llama.expert_count", 8);
 }
 
-static void longrope(fixture_gguf *g)
+static void spiral(fixture_gguf *g)
 {
-    fixture_text(g, "llama.rope.scaling.type", "longrope");
+    fixture_text(g, "llama.rope.scaling.type", "spiral");
     fixture_f32(g, "llama.rope.scaling.factor", 2);
 }
 
@@ -734,8 +734,8 @@ static void models_are_refused(void **state)
     refused(&m, WISP_E_INPUT, "tensor 'blk.0.attn_k.weight': [64, 64] found, [64, 32] expected");
     m = fixture_model(&(fixture_llama){.matrix_type = 2, .more_keys = experts});
     refused(&m, WISP_E_INPUT, "key 'llama.expert_used_count' is missing");
-    m = fixture_model(&(fixture_llama){.matrix_type = 2, .more_keys = longrope});
-    refused(&m, WISP_E_UNSUPPORTED, "'longrope' is not supported");
+    m = fixture_model(&(fixture_llama){.matrix_type = 2, .more_keys = spiral});
+    refused(&m, WISP_E_UNSUPPORTED, "'spiral' is not supported");
     m = fixture_model(&(fixture_llama){.matrix_type = 9});
     refused(&m, WISP_E_UNSUPPORTED, "tensor 'token_embd.weight': type Q8_1 is not supported yet");
     m = fixture_model(&q4);

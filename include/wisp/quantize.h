@@ -21,7 +21,7 @@ typedef struct wisp_quantize_tensor {
 
 typedef struct wisp_quantize_options {
     size_t size;
-    const char *input;          /**< a GGUF */
+    const char *input;          /**< a GGUF, or the folder of a Hugging Face model */
     const char *output;         /**< appears only when it is complete; ignored by a dry run and by wisp_pack */
     const char *type;           /**< a mix; wisp_quantize_mix() lists them */
     const char *output_type;    /**< of output.weight; NULL: the mix's */

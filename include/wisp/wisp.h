@@ -179,7 +179,7 @@ WISP_API wisp_status wisp_session_get_stats(const wisp_session *session, wisp_se
 struct wisp_quantize_options;
 typedef struct wisp_pack_options {
     size_t size;
-    const char *input;   /**< a GGUF */
+    const char *input;   /**< a GGUF, or the folder of a Hugging Face model */
     const char *output;  /**< appears only when it is complete */
     const char *name;    /**< NULL: the model's own */
     const char *version; /**< NULL: the model's own, or "1" */

@@ -75,9 +75,10 @@ static int run_pack(int count, char **operands)
 
 const cli_command cli_pack = {
     "pack",
-    "Compiles a model and the engine into one capsule",
-    "MODEL.gguf",
-    "  wisp pack model.gguf -o model.wasm\n  wisp pack model-f16.gguf -t Q4_K_M -o model.wasm",
+    "Compiles a model (a GGUF or a Hugging Face folder) and the engine into one capsule",
+    "MODEL", /* a GGUF or a folder */
+    "  wisp pack model.gguf -o model.wasm\n  wisp pack model-f16.gguf -t Q4_K_M -o model.wasm\n"
+    "  wisp pack Qwen3-0.6B/ -t Q4_K_M -o model.wasm     a Hugging Face folder: config.json, tokenizer, safetensors",
     pack_options,
     1,
     1,

@@ -10,7 +10,7 @@ cli_quantize_options cli_quantizing;
 static bool dry_run, verbose;
 
 static const cli_option options[] = {
-    {'o', "output", "FILE", "the GGUF to write (or name it after MODEL.gguf)", CLI_TEXT, &output, 0, 0, NULL},
+    {'o', "output", "FILE", "the GGUF to write (or name it after MODEL)", CLI_TEXT, &output, 0, 0, NULL},
     CLI_QUANTIZE_OPTIONS,
     {0, "threads", "N", "threads (one a CPU); the result is the same", CLI_UINT, &cli_session.threads, 1, 256, NULL},
     {0, "dry-run", NULL, "show what would become of each tensor, write nothing", CLI_FLAG, &dry_run, 0, 0, NULL},
@@ -79,9 +79,10 @@ static int run(int count, char **operands)
 
 const cli_command cli_quantize = {
     "quantize",
-    "Writes a model in types of fewer bits",
-    "MODEL.gguf [OUT.gguf]",
-    "  wisp quantize model-f16.gguf -t Q4_K_M -o model-q4.gguf",
+    "Writes a model (a GGUF or a Hugging Face folder) as a GGUF in types of fewer bits",
+    "MODEL [OUT.gguf]",
+    "  wisp quantize model-f16.gguf -t Q4_K_M -o model-q4.gguf\n"
+    "  wisp quantize Qwen3-0.6B/ model.gguf -t BF16      a Hugging Face folder becomes a GGUF",
     options,
     1,
     2,

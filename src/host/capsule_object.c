@@ -87,7 +87,7 @@ static wisp_status open_file(wisp_capsule *c, const char *path, const wisp_open_
     os_map map;
     os_file_info identity;
     if (os_stat(path, &identity) && identity.is_directory)
-        return base_fail(report, WISP_E_USAGE,
+        return base_fail(report, WISP_E_UNSUPPORTED,
                          "%s: a folder; `wisp pack %s -o FILE.wasm` makes a capsule of the model in it", path, path);
     BASE_TRY(os_map_file_info(&map, &identity, path, report));
     base_span bytes = {map.data, map.size};
