@@ -94,6 +94,35 @@ RWKV6_KEYS = {"wkv.head_size": 16, "time_mix_extra_dim": 8, "time_decay_extra_di
               "token_shift_count": 2, "attention.head_count": 0}
 RWKV6_ENDS = "token_embd_norm+ output_norm+ output"
 
+NEXT = DELTA.replace("ssm_beta[d,4] ssm_alpha[d,4]", "ssm_ba[d,8]")
+NEXT_OLD = NEXT.replace("attn_qkv[d,2*32+64] attn_gate[d,64]", "ssm_in[d,2*32+2*64]")
+NEXT_EXPERTS = EXPERTS + " ffn_gate_inp_shexp" + SHARED
+NEXT_KEYS = {**{k: v for k, v in DELTA_KEYS.items() if "sections" not in k}, **MOE, "expert_shared_feed_forward_length": 48}
+EXTRA_LAYER = " nextn.eh_proj[2*d,d] nextn.enorm[d] nextn.hnorm[d]"
+WIDE_EXPERTS = " ffn_norm ffn_gate_inp ffn_gate_exps[d,f,experts] ffn_up_exps[d,f,experts] ffn_down_exps[f,d,experts]"
+MOE_ANY_WIDTH = {"expert_count": 4, "expert_used_count": 2}
+MAMBA2_KEYS = {**MAMBA_KEYS, "ssm.group_count": 2}
+JAMBA = MAMBA + " ssm_dt_norm[4] ssm_b_norm[16] ssm_c_norm[16]"
+NARROW_MAMBA2 = "ssm_in[d,2*96+2*16+4] ssm_conv1d[4,96+2*16]+ ssm_dt.bias[4] ssm_a*[1,4] ssm_d*[1,4] ssm_out[96,d]"
+RELU_EXPERTS = ("attn_norm ffn_gate_inp exp_probs_b.bias ffn_up_exps[{d},{e},experts] ffn_down_exps[{e},{d},experts] "
+                "ffn_up_shexp ffn_down_shexp")
+LATENT_EXPERTS = RELU_EXPERTS.format(d=32, e=32) + " ffn_latent_down[d,32] ffn_latent_up[32,d]"
+NEMOTRON_MOE = {**MAMBA2_KEYS, **MOE_ANY_WIDTH, "attention.head_count_kv": [0, 0, 2, 0], "expert_weights_norm": True,
+                "feed_forward_length": [0, 64, 0, 64], "expert_shared_feed_forward_length": 48, "expert_weights_scale": 2.5}
+GRANITE_HYBRID = {**MAMBA2_KEYS, "attention.head_count_kv": [0, 2, 0], "logit_scale": 0.5, "residual_scale": 0.75,
+                  "embedding_scale": 3.0, "attention.scale": 0.125}
+RWKV7 = ("attn_norm+ attn_norm_2+ time_mix_w0[d] time_mix_w1[d,8] time_mix_w2[8,d] time_mix_a0[d] time_mix_a1[d,6] "
+         "time_mix_a2[6,d] time_mix_v0[d] time_mix_v1[d,{v}] time_mix_v2[{v},d] time_mix_g1[d,10] time_mix_g2[10,d] "
+         "time_mix_lerp_fused[d,1,1,6] time_mix_k_k[d] time_mix_k_a[d] time_mix_r_k[d] time_mix_key[d,d] "
+         "time_mix_value[d,d] time_mix_receptance[d,d] time_mix_output[d,d] time_mix_ln[d]+ channel_mix_lerp_k[d,1,1] "
+         "channel_mix_key[d,f] channel_mix_value[f,d]")
+RWKV7_KEYS = {"wkv.head_size": 64, "token_shift_count": 2, "attention.head_count": 0, "attention.decay_lora_rank": 8,
+              "attention.iclr_lora_rank": 6, "attention.value_residual_mix_lora_rank": 4, "attention.gate_lora_rank": 10}
+LLAMA4_EXPERTS = ATTENTION + " ffn_norm" + EXPERTS + " ffn_gate_shexp[d,ef] ffn_up_shexp[d,ef] ffn_down_shexp[ef,d]"
+EXAONE_MOE = ATTENTION + HEAD_NORMS + " ffn_norm" + EXPERTS + " exp_probs_b.bias" + SHARED
+EXAONE_MOE_KEYS = {**MOE, "attention.sliding_window": 12, "leading_dense_block_count": 1, "expert_gating_func": 2,
+                   "expert_weights_norm": True, "expert_weights_scale": 2.5, "expert_shared_feed_forward_length": 48}
+
 MODELS = {
     "apertus": model("apertus", ATTENTION + HEAD_NORMS + " ffn_norm ffn_up ffn_down", keys=XIELU),
     "apertus-ropefreqs": model("apertus", ATTENTION + HEAD_NORMS + " ffn_norm ffn_up ffn_down", UNTIED + " rope_freqs",
@@ -142,12 +171,25 @@ MODELS = {
                                    kv=1),
     "ernie4_5": model("ernie4_5", LLAMA),
     "ernie4_5-tied": model("ernie4_5", QKV_BIAS, TIED),
+    "ernie4_5-moe": model("ernie4_5-moe", [LLAMA, ATTENTION + " ffn_norm" + EXPERTS + " exp_probs_b.bias" + SHARED], TIED,
+                          {**MOE, "leading_dense_block_count": 1, "interleave_moe_layer_step": 1,
+                           "expert_shared_feed_forward_length": 48}),
+    "ernie4_5-moe-plain": model("ernie4_5-moe", [LLAMA, ATTENTION + " ffn_norm" + EXPERTS],
+                                keys={**MOE, "leading_dense_block_count": 1, "interleave_moe_layer_step": 1}),
     "exaone": model("exaone", LLAMA, UNTIED + " rope_freqs"),
     "exaone4": model("exaone4", POSTNORM + HEAD_NORMS, TIED),
     "exaone4-64layers": model("exaone4", POSTNORM + HEAD_NORMS, UNTIED + " rope_freqs",
                               {"attention.sliding_window": 12}, d=32, hd=8, f=32, layers=64),
+    "exaone-moe": model("exaone-moe", [LLAMA + HEAD_NORMS] + [EXAONE_MOE] * 3 + [LLAMA + HEAD_NORMS + EXTRA_LAYER],
+                        keys={**EXAONE_MOE_KEYS, "nextn_predict_layers": 1}, layers=5),
+    "exaone-moe-pattern": model("exaone-moe", [LLAMA + HEAD_NORMS] + [EXAONE_MOE] * 2, layers=3, keys={
+        **EXAONE_MOE_KEYS, "attention.sliding_window_pattern": [True, False, True]}),
     "falcon-40b": model("falcon", "attn_norm+ attn_norm_2+ attn_qkv attn_output ffn_up ffn_down", "output_norm+ output",
                         eps=LAYER),
+    "falcon-h1": model("falcon-h1", ATTENTION + MAMBA2.removeprefix("attn_norm") + " ffn_norm*[d] ffn_gate ffn_up "
+                       "ffn_down", TIED, {**MAMBA2_KEYS, "rope.freq_base": 1e11}),
+    "falcon-h1-no-norm": model("falcon-h1", f"{ATTENTION} {NARROW_MAMBA2} ffn_norm*[d] ffn_gate ffn_up ffn_down",
+                               keys={**MAMBA2_KEYS, "ssm.group_count": 1, "ssm.inner_size": 96}),
     "gemma": model("gemma", LLAMA, TIED, {"attention.key_length": 32, "attention.value_length": 32}, hd=32, kv=1),
     "gemma2-46layers": model("gemma2", GEMMA, TIED, {"attention.sliding_window": 12, "attn_logit_softcapping": 50.0,
                                                      "final_logit_softcapping": 30.0, "attention.key_length": 16,
@@ -190,6 +232,10 @@ MODELS = {
                                        "ffn_down"), TIED,
                      {"logit_scale": 0.5, "residual_scale": 0.75, "embedding_scale": 3.0, "attention.scale": 0.125}),
     "granite-no-rope": model("granite", LLAMA, UNTIED, {"logit_scale": 0.5, "rope.scaling.finetuned": False}),
+    "granitehybrid": model("granitehybrid", [MAMBA2 + GATED, LLAMA, MAMBA2 + GATED], TIED,
+                           {**GRANITE_HYBRID, "rope.scaling.finetuned": False}, layers=3),
+    "granitehybrid-moe": model("granitehybrid", [t + WIDE_EXPERTS + SHARED for t in (MAMBA2, ATTENTION, MAMBA2)], TIED,
+                               {**GRANITE_HYBRID, **MOE_ANY_WIDTH, "expert_shared_feed_forward_length": 48}, layers=3),
     "granitemoe": model("granitemoe", ATTENTION + " ffn_norm" + EXPERTS, TIED,
                         {**MOE, "logit_scale": 0.5, "residual_scale": 0.75, "embedding_scale": 3.0,
                          "attention.scale": 0.125}, f=32),
@@ -197,7 +243,13 @@ MODELS = {
                                {**MOE, "logit_scale": 0.5, "expert_shared_feed_forward_length": 48}, f=32),
     "hunyuan-dense": model("hunyuan-dense", LLAMA + HEAD_NORMS, TIED),
     "hunyuan-dense-alpha": model("hunyuan-dense", LLAMA + HEAD_NORMS, UNTIED, {"rope.scaling.alpha": 50.0}),
+    "hunyuan-moe": model("hunyuan-moe", ATTENTION + HEAD_NORMS + WIDE_EXPERTS + " ffn_gate_shexp[d,f] ffn_up_shexp[d,f] "
+                         "ffn_down_shexp[f,d]", TIED, {**MOE_ANY_WIDTH, "expert_feed_forward_length": 96}),
+    "hunyuan-moe-shared": model("hunyuan-moe", ATTENTION + HEAD_NORMS + WIDE_EXPERTS + SHARED, keys={
+        **MOE_ANY_WIDTH, "expert_feed_forward_length": 32, "expert_shared_feed_forward_length": 48}),
     "internlm2": model("internlm2", LLAMA),
+    "jamba": model("jamba", [JAMBA + GATED, ATTENTION + WIDE_EXPERTS, JAMBA + WIDE_EXPERTS], layers=3, keys={
+        **MAMBA_KEYS, **MOE_ANY_WIDTH, "attention.head_count_kv": [0, 2, 0]}),
     "lfm2": model("lfm2", [CONVOLUTION + GATED, LLAMA + HEAD_NORMS, CONVOLUTION + GATED], "token_embd_norm", LFM2_KEYS,
                   layers=3),
     "lfm2-windows": model("lfm2", [CONVOLUTION + GATED, LLAMA + HEAD_NORMS, CONVOLUTION + GATED], "token_embd_norm output",
@@ -213,6 +265,11 @@ MODELS = {
     "llama-experts": model("llama", ATTENTION + " ffn_norm" + EXPERTS, TIED, {"expert_count": 4, "expert_used_count": 2,
                                                                              "rope.freq_base": 1e6}, f=32),
     "llama-wide-heads": model("llama", LLAMA, TIED, {"attention.key_length": 32, "attention.value_length": 32}, hd=32),
+    "llama4": model("llama4", [LLAMA, LLAMA4_EXPERTS] * 2, UNTIED + " rope_freqs",
+                    {**MOE, "interleave_moe_layer_step": 2, "rope.freq_base": 5e5}, layers=4),
+    "llama4-128experts": model("llama4", LLAMA4_EXPERTS, TIED, {
+        "expert_count": 128, "expert_used_count": 1, "expert_feed_forward_length": 8, "interleave_moe_layer_step": 1},
+                               layers=4, d=32, hd=8, experts=128, ef=8),
     "mamba": model("mamba", MAMBA, TIED, MAMBA_KEYS, heads=0),
     "falcon-mamba": model("mamba", MAMBA, UNTIED, {**MAMBA_KEYS, "ssm.dt_b_c_rms": True}, heads=0),
     "mamba2": model("mamba2", MAMBA2, TIED, {**MAMBA_KEYS, "ssm.group_count": 2}, heads=0),
@@ -227,6 +284,14 @@ MODELS = {
     "nemotron": model("nemotron", SPLIT_BIAS, "output_norm+ output", {"rope.dimension_count": 8}, LAYER),
     "nemotron-plain": model("nemotron", "attn_norm+ attn_q attn_k attn_v attn_output ffn_norm+ ffn_up ffn_down",
                             "output_norm+ output", {"rope.dimension_count": 8, **LINEAR}, LAYER),
+    "nemotron_h": model("nemotron_h", [MAMBA2, "attn_norm ffn_up ffn_down", ATTENTION,
+                                       "attn_norm ffn_up[d,48] ffn_down[48,d]"], eps=LAYER, layers=4, keys={
+        **MAMBA2_KEYS, "attention.head_count_kv": [0, 0, 2, 0], "feed_forward_length": [0, 96, 0, 48]}),
+    "nemotron_h_moe": model("nemotron_h_moe", [MAMBA2, RELU_EXPERTS.format(d="d", e=32), ATTENTION,
+                                               RELU_EXPERTS.format(d="d", e=16)], layers=4, keys={
+        **NEMOTRON_MOE, **LAYER, "expert_used_count": [0, 2, 0, 1], "expert_feed_forward_length": [0, 32, 0, 16]}),
+    "nemotron_h_moe-latent": model("nemotron_h_moe", [MAMBA2, LATENT_EXPERTS, ATTENTION, LATENT_EXPERTS], eps=LAYER,
+                                   layers=4, keys={**NEMOTRON_MOE, "moe_latent_size": 32}),
     "olmo2": model("olmo2", POSTNORM + " attn_q_norm[heads*hd] attn_k_norm[kv*hd]"),
     "olmo3": model("olmo2", POSTNORM + " attn_q_norm[heads*hd] attn_k_norm[kv*hd]",
                    keys={"attention.sliding_window": 12, **YARN, "rope.scaling.attn_factor": 1.25}, layers=4),
@@ -240,6 +305,8 @@ MODELS = {
                            {"rope.scaling.original_context_length": 512, "rope.scaling.attn_factor": 1.25,
                             "rope.dimension_count": 8}),
     "phi3-split": model("phi3", biased(ATTENTION, "attn_q", "attn_k", "attn_v") + FUSED_UP, TIED),
+    "phimoe": model("phimoe", biased(ATTENTION, *ATTENTION.split()) + WIDE_EXPERTS.replace("ffn_norm", "ffn_norm+"),
+                    "output_norm+ output+", MOE_ANY_WIDTH),
     "qwen2": model("qwen2", QKV_BIAS, "output_norm output+"),
     "qwen2-yarn": model("qwen2", QKV_BIAS, TIED, YARN),
     "qwen2moe": model("qwen2moe", biased(ATTENTION, "attn_q", "attn_k", "attn_v") + " ffn_norm" + EXPERTS +
@@ -247,6 +314,10 @@ MODELS = {
     "qwen2vl": model("qwen2vl", QKV_BIAS, UNTIED, {"rope.dimension_sections": [2, 3, 3, 0], "rope.freq_base": 1e6}),
     "qwen3": model("qwen3", LLAMA + HEAD_NORMS, TIED, {"attention.key_length": 32, "attention.value_length": 32}, hd=32),
     "qwen3moe": model("qwen3moe", ATTENTION + HEAD_NORMS + " ffn_norm" + EXPERTS, keys=MOE),
+    "qwen3next": model("qwen3next", [NEXT + NEXT_EXPERTS, GATED_ATTENTION + NEXT_EXPERTS], keys=NEXT_KEYS),
+    "qwen3next-old": model("qwen3next", [GATED_ATTENTION + NEXT_EXPERTS, NEXT_OLD + NEXT_EXPERTS, GATED_ATTENTION +
+                                         NEXT_EXPERTS + EXTRA_LAYER], TIED, {
+        **NEXT_KEYS, "attention.recurrent_layers": [False, True, False], "nextn_predict_layers": 1}, layers=3),
     "qwen35": model("qwen35", [DELTA + " ffn_gate ffn_up ffn_down", GATED_ATTENTION + " ffn_gate ffn_up ffn_down"],
                     keys=DELTA_KEYS),
     "qwen35moe": model("qwen35moe", [DELTA + EXPERTS + " ffn_gate_inp_shexp" + SHARED,
@@ -258,6 +329,7 @@ MODELS = {
     "rwkv6": model("rwkv6", RWKV6.format(lerp="time_mix_lerp_fused[d,1,1,5]"), RWKV6_ENDS, RWKV6_KEYS, LAYER, heads=0),
     "rwkv6-lerps": model("rwkv6", RWKV6.format(lerp=" ".join(f"time_mix_lerp_{c}[d,1,1]" for c in "wkvrg")), RWKV6_ENDS,
                          {**RWKV6_KEYS, "rescale_every_n_layers": 0}, LAYER, heads=0),
+    "rwkv7": model("rwkv7", [RWKV7.format(v=6), RWKV7.format(v=4)], RWKV6_ENDS, RWKV7_KEYS, LAYER, heads=0, d=128),
     "seed_oss": model("seed_oss", QKV_BIAS.replace("ffn_norm", "post_attention_norm"),
                       keys={"attention.key_length": 32, "attention.value_length": 32}, hd=32),
     "smollm3": model("smollm3", LLAMA, TIED, {"rope.freq_base": 5e6}, layers=4),
