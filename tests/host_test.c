@@ -338,6 +338,11 @@ static void manifest_and_verification(void **state)
     wisp_json_free(doc);
     assert_int_equal(wisp_capsule_verify(capsule, NULL, NULL, NULL), WISP_OK);
     assert_true(wisp_capsule_weight_bytes(capsule) < wisp_capsule_file_bytes(capsule));
+    assert_null(wisp_capsule_manifest(NULL, &size));
+    assert_int_equal(size, 0);
+    assert_null(wisp_capsule_manifest(NULL, NULL));
+    assert_int_equal(wisp_capsule_file_bytes(NULL), 0);
+    assert_int_equal(wisp_capsule_weight_bytes(NULL), 0);
 }
 
 int main(void)

@@ -384,11 +384,36 @@ def alone(folder):
     for native in ("now", "auto", "cached", "off"):
         out, code = invoke(path, native, "fib", 15, wisp=wisp)
         check(out == "610\n" and code.startswith("interpreter"), f"without the compiler, {native}: {code!r}")
+        if native in ("now", "auto"):
+            check("not installed" in code and "on its way" not in code, f"without the compiler, {native}: {code!r}")
     expect(1, "compile", path, "-o", folder / "x.wasm", wisp=wisp, mentions=["(wisp-native)", "llvm-19-dev", "interpreter"])
     expect(0, "doctor", wisp=wisp, mentions=["not installed"])
     for linked in (WISP, LIBRARY):
         needed = subprocess.run(["ldd", linked], capture_output=True, text=True).stdout
         check("libc.so" in needed and "LLVM" not in needed, f"{linked} is not linked with LLVM: {needed}")
+
+
+def progress(folder):
+    """What `wisp compile` shows on a terminal while it works for longer than a second."""
+    fresh(folder)
+    path = folder / "many.wasm"
+    turn = bytes.fromhex("2000 2001 6c 2000 41e507 6d 6a 2101 2001 4103 6f 0440 2000 2001 73 2100 0b".replace(" ", ""))
+    body = b"\0" + turn * 40 + b"\x20\0\x0b"
+    path.write_bytes(b"\0asm\1\0\0\0" + section(1, vector([b"\x60\2\x7f\x7f\1\x7f"])) +
+                     section(3, vector([b"\0"] * 200)) + section(10, vector([leb(len(body)) + body] * 200)))
+    ours, theirs = os.openpty()
+    child = subprocess.Popen([WISP, "compile", path, "-o", folder / "out.wasm", "--target", ",".join(TARGETS)],
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    try:
+        while data := os.read(ours, 4096):
+            shown += data
+    except OSError:  # nobody holds the other end
+        pass
+    os.close(ours)
+    check(child.wait() == 0, "many functions are compiled")
+    check(b"compiling [" in shown and b" functions/s" in shown, f"progress counts functions: {shown[-200:]!r}")
 
 
 # ---- the compiler as a process ----
@@ -633,7 +658,7 @@ with tempfile.TemporaryDirectory() as name:
     root = pathlib.Path(name)
     parts = [alone, capsules]
     if HAS_COMPILER:
-        parts = [equality, without_memory, crashing, descriptors, cancelled, embedded, bad_caches, at_once_and_killed, tier_up, in_files, capsules, alone]
+        parts = [equality, without_memory, crashing, descriptors, cancelled, embedded, progress, bad_caches, at_once_and_killed, tier_up, in_files, capsules, alone]
     else:
         print("SKIP native code compiled here: the build has no LLVM 19")
     for part in parts:

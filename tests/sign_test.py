@@ -58,7 +58,7 @@ def keys(folder):
     other = json.loads(expect(0, "keygen", "-o", folder / "other", "--json").stdout)
     check(len(other["key"]) == 24 and other["minisign"] in (folder / "other.pub").read_text(), f"keygen --json: {other}")
     check((folder / "other.key").read_bytes() != before, "two keys differ")
-    expect(0, "keygen", mentions=["sign.key"])
+    expect(0, "keygen", mentions=[environment["XDG_CONFIG_HOME"] + "/wisp/sign.key"])
     expect(1, "keygen", mentions=["exists"])
     (folder / "open.key").write_bytes(before)
     (folder / "open.key").chmod(0o644)

@@ -59,12 +59,12 @@ typedef struct wisp_open_options {
 WISP_API wisp_status wisp_open(wisp_capsule **capsule, const char *path, const wisp_open_options *options,
                                wisp_report *report) WISP_MUST_USE;
 WISP_API void wisp_close(wisp_capsule *capsule);
-/** The manifest, JSON (docs/capsule-format.md); lives as long as the capsule. */
+/** The manifest, JSON (docs/capsule-format.md); lives as long as the capsule. NULL: NULL, size 0. */
 WISP_API const char *wisp_capsule_manifest(const wisp_capsule *capsule, size_t *size);
 /** Reads every weight and compares the digests of all tensors. */
 WISP_API wisp_status wisp_capsule_verify(const wisp_capsule *capsule, wisp_progress progress, void *context,
                                          wisp_report *report) WISP_MUST_USE;
-/** Bytes of the capsule's file and of the model's weights in it. */
+/** Bytes of the capsule's file and of the model's weights in it; NULL: 0. */
 WISP_API uint64_t wisp_capsule_file_bytes(const wisp_capsule *capsule);
 WISP_API uint64_t wisp_capsule_weight_bytes(const wisp_capsule *capsule);
 

@@ -73,6 +73,14 @@ int cli_parse(const cli_command *command, int argc, char **argv);
 /* The name of the first option given under that heading, or NULL; `except` (may be NULL) does not count. */
 const char *cli_given_under(const cli_command *command, const char *heading, const char *except);
 
+/* ---- printable.c ---- */
+/* Writes to out, which holds size + 1 bytes, what of the text is no control but newline and tab; returns how much. One
+ * filter, zeroed at first, for the pieces of one text. */
+typedef struct cli_filter {
+    bool held_c2;
+} cli_filter;
+size_t cli_filter_text(cli_filter *filter, char *out, const char *text, size_t size);
+
 /* ---- terminal.c ---- */
 /* For names and messages, which may come from a hostile file: what acts on a terminal or hides in a text (controls,
  * direction marks, invisible characters), and what is no UTF-8, is written as \u{202e} or \xff. */

@@ -55,6 +55,7 @@ static int run(int count, char **operands)
     for (size_t i = 0; i < targets.count; i++)
         cli_append(&list, "%s%s", i ? "," : "", targets.items[i]);
     cli_progress_begin(&progress, "compiling");
+    progress.unit = "functions";
     const wisp_compile_options job = {.size = sizeof job,
                                       .input = operands[0],
                                       .output = output,

@@ -64,12 +64,15 @@ typedef struct outcome {
 /* To a terminal, nothing but text: a model may write escape sequences that its prompt contained. */
 static void put_text(const char *text, size_t size)
 {
-    if (!cli_is_terminal(STDOUT_FILENO)) {
-        fwrite(text, 1, size, stdout);
-        return;
+    static cli_filter filter;
+    const bool all = !cli_is_terminal(STDOUT_FILENO);
+    char part[256];
+    while (size) {
+        const size_t n = size < sizeof part ? size : sizeof part - 1;
+        fwrite(all ? text : part, 1, all ? n : cli_filter_text(&filter, part, text, n), stdout);
+        text += n;
+        size -= n;
     }
-    for (const char *end = text + size; text < end; text++)
-        if (((unsigned char)*text >= 0x20 && *text != 0x7f) || *text == '\n' || *text == '\t') putchar(*text);
 }
 
 static bool on_event(void *context, const wisp_event *event)

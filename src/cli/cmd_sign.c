@@ -40,8 +40,8 @@ static void print_and_free(char *text)
 /* ---- keygen ---- */
 
 static const cli_option keygen_options[] = {
-    {'o', "output", "NAME", "writes NAME.key and NAME.pub (default: ~/.config/wisp/sign)", CLI_TEXT, &output, 0, 0,
-     NULL},
+    {'o', "output", "NAME", "writes NAME.key and NAME.pub (default: sign in $XDG_CONFIG_HOME/wisp)", CLI_TEXT, &output,
+     0, 0, NULL},
     JSON_OPTION,
     {0},
 };
@@ -59,8 +59,10 @@ static int run_keygen(int count, char **operands)
         return EXIT_DONE;
     }
     printf("key             %s\nminisign -P     %s\n", made.id, made.minisign);
-    printf("%s%s.key is secret and not encrypted: keep it where only you can read it.\n",
-           output ? "" : "~/.config/wisp/", output ? output : "sign");
+    const char *config = getenv("XDG_CONFIG_HOME"); /* a relative one is ignored */
+    if (!config || config[0] != '/') config = "~/.config";
+    printf("%s%s%s.key is secret and not encrypted: keep it where only you can read it.\n", output ? "" : config,
+           output ? "" : "/wisp/", output ? output : "sign");
     return EXIT_DONE;
 }
 
@@ -78,8 +80,8 @@ const cli_command cli_keygen = {
 /* ---- sign ---- */
 
 static const cli_option sign_options[] = {
-    {'k', "key", "FILE.key", "the secret key (default: ~/.config/wisp/sign.key); repeatable", CLI_LIST, &keys, 0, 0,
-     NULL},
+    {'k', "key", "FILE.key", "the secret key (default: sign.key in $XDG_CONFIG_HOME/wisp); repeatable", CLI_LIST, &keys,
+     0, 0, NULL},
     {'o', "output", "FILE", "where to write (default: in place; detached: FILE.minisig)", CLI_TEXT, &output, 0, 0,
      NULL},
     {0, "detached", NULL, "a signature beside the file, which minisign reads; for any file", CLI_FLAG, &detached, 0, 0,

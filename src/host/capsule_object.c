@@ -134,8 +134,8 @@ void wisp_close(wisp_capsule *c)
 
 const char *wisp_capsule_manifest(const wisp_capsule *c, size_t *size)
 {
-    if (size) *size = c->parsed.manifest.size;
-    return (const char *)c->parsed.manifest.data;
+    if (size) *size = c ? c->parsed.manifest.size : 0;
+    return c ? (const char *)c->parsed.manifest.data : NULL;
 }
 
 wisp_status wisp_capsule_verify(const wisp_capsule *c, wisp_progress progress, void *context, wisp_report *report)
@@ -146,13 +146,13 @@ wisp_status wisp_capsule_verify(const wisp_capsule *c, wisp_progress progress, v
 
 uint64_t wisp_capsule_file_bytes(const wisp_capsule *c)
 {
-    return c->parsed.file.size;
+    return c ? c->parsed.file.size : 0;
 }
 
 uint64_t wisp_capsule_weight_bytes(const wisp_capsule *c)
 {
     uint64_t bytes = 0;
-    for (uint32_t i = 0; i < c->parsed.tensor_count; i++)
+    for (uint32_t i = 0; c && i < c->parsed.tensor_count; i++)
         bytes += c->parsed.tensors[i].size;
     return bytes;
 }

@@ -42,6 +42,21 @@ const char *host_native_why(const host_native *n)
     return n ? n->why : "";
 }
 
+static void note(host_native *n, const char *why)
+{
+    snprintf(n->why, sizeof n->why, "%.300s", why);
+}
+
+/* Before it is due nobody has looked for the compiler. */
+static bool will_be_compiled(host_native *n)
+{
+    char path[4096];
+    wisp_report report = {0};
+    if (n->compilation || host_native_find(path, sizeof path, &report) == WISP_OK) return true;
+    note(n, report.text);
+    return false;
+}
+
 const char *host_native_describe(host_native *n)
 {
     static const char *const names[] = {"interpreter",
@@ -50,15 +65,11 @@ const char *host_native_describe(host_native *n)
                                         "native, from the file",
                                         "native, from the cache",
                                         "native, compiled now"};
-    const char *name = names[host_native_state(n)];
+    const bool vain = host_native_state(n) == HOST_NATIVE_COMPILING && !will_be_compiled(n);
+    const char *name = names[vain ? HOST_NATIVE_INTERPRETER : host_native_state(n)];
     if (!*host_native_why(n)) return name;
     snprintf(n->description, sizeof n->description, "%s (%.300s)", name, n->why);
     return n->description;
-}
-
-static void note(host_native *n, const char *why)
-{
-    snprintf(n->why, sizeof n->why, "%.300s", why);
 }
 
 static bool use(host_native *n, base_span image, host_native_origin origin)

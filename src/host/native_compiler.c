@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "host/native.h"
-#include "os/own_folder.h"
+#include "os/child.h"
 #include "wasm/native_request.h"
 
 #define PROGRAM "wisp-native"

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "host/native.h"
-#include "os/own_folder.h"
+#include "os/child.h"
 
 struct host_compilation {
     host_compilation *next; /* in the list, while somebody holds it */

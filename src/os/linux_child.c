@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "os/own_folder.h"
+#include "os/child.h"
 
 static bool folder_of(char *path)
 {

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "os/own_folder.h"
+#include "os/child.h"
 #include "wasm/native/native_compile.h"
 #include "wasm/native_request.h"
 

@@ -1,6 +1,6 @@
-/* Programs and libraries of this installation. */
-#ifndef OS_OWN_FOLDER_H
-#define OS_OWN_FOLDER_H
+/* Where this program lies, and a child process that answers one request. */
+#ifndef OS_CHILD_H
+#define OS_CHILD_H
 #include "base/bytes.h"
 #include "os/os.h"
 
