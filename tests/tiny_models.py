@@ -277,6 +277,11 @@ MODELS = {
     "minicpm-longrope": model("minicpm", LLAMA, UNTIED + " rope_factors_long[hd//2] rope_factors_short[hd//2]",
                               {"logit_scale": 2.0, "rope.scaling.type": "longrope", "rope.scaling.original_context_length": 512,
                                "rope.scaling.attn_factor": 1.25}),
+    "mistral3": model("mistral3", LLAMA, UNTIED, {**YARN, "rope.scaling.original_context_length": 16,
+                                                  "rope.scaling.yarn_log_multiplier": 0.5, "rope.scaling.yarn_beta_fast": 8.0,
+                                                  "attention.temperature_scale": 0.25}),
+    "mistral3-experts": model("mistral3", ATTENTION + " ffn_norm" + EXPERTS, TIED, {
+        **MOE, **YARN, "rope.scaling.yarn_log_multiplier": 1.0}, f=32),
     "mpt": model("mpt", fused(ATTENTION) + " ffn_norm ffn_up ffn_down", "output_norm",
                  {"attention.max_alibi_bias": 8.0, "attention.clamp_kqv": 0.75}, LAYER, kv=4),
     "mpt-biases": model("mpt", ALL_BIAS, "position_embd output_norm+ output", (),

@@ -43,6 +43,7 @@ const compile_arch compile_archs[] = {
     {"mamba", "Mamba, FalconMamba", "mamba", compile_mamba},
     {"mamba2", "Mamba-2", "mamba2", compile_mamba2},
     {"minicpm", "MiniCPM 1, 2", "minicpm, minicpm-longrope", compile_minicpm},
+    {"mistral3", "Ministral 3", "mistral3, mistral3-experts", compile_mistral3},
     {"mpt", "MPT", "mpt, mpt-biases", compile_mpt},
     {"nemotron", "Nemotron, Minitron", "nemotron, nemotron-plain", compile_nemotron},
     {"nemotron_h", "Nemotron-H", "nemotron_h", compile_nemotron_h},

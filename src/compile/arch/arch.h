@@ -60,7 +60,8 @@ void compile_llama4(compile_builder *b);
 void compile_mamba(compile_builder *b);
 void compile_mamba2(compile_builder *b); /* mamba.c */
 void compile_minicpm(compile_builder *b);
-void compile_mpt(compile_builder *b); /* bloom.c */
+void compile_mistral3(compile_builder *b); /* llama.c */
+void compile_mpt(compile_builder *b);      /* bloom.c */
 void compile_nemotron(compile_builder *b);
 void compile_nemotron_h(compile_builder *b); /* with experts, too */
 void compile_olmo2(compile_builder *b);
@@ -68,9 +69,9 @@ void compile_olmoe(compile_builder *b);
 void compile_orion(compile_builder *b);
 void compile_parallel(compile_builder *b);
 void compile_phi3(compile_builder *b);
-void compile_phimoe(compile_builder *b);   /* phi3.c */
-void compile_qwen2(compile_builder *b);    /* llama.c */
-void compile_qwen2moe(compile_builder *b); /* llama.c */
+void compile_phimoe(compile_builder *b);    /* phi3.c */
+void compile_qwen2(compile_builder *b);     /* llama.c */
+void compile_qwen2moe(compile_builder *b);  /* llama.c */
 void compile_qwen3(compile_builder *b);     /* llama.c */
 void compile_qwen3next(compile_builder *b); /* qwen35.c */
 void compile_qwen35(compile_builder *b);

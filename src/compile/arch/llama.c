@@ -1,6 +1,6 @@
 /* Llama 1 to 3.x and what is built alike: RMS norms, grouped-query attention with rotary positions, gated SiLU
  * feed-forward, or a mixture of such experts. Mistral, Mixtral, Yi, SmolLM and others say "llama" in their files; Qwen
- * 2 and 3, dense and with experts, Qwen 2 VL's text part, EXAONE 3 and InternLM 2 have names of their own.
+ * 2 and 3, dense and with experts, Qwen 2 VL's text part, EXAONE 3, InternLM 2 and Ministral 3 have names of their own.
  *
  * Details that have caused bugs: GGUF's converter permutes Q and K of "llama" so that pairs are (2i, 2i+1), Qwen's stay
  * in halves; head size comes from attention.key_length where it is there, not from embedding / heads;
@@ -12,6 +12,21 @@
  * of an image: of text all three are the same position, so the rotation is the ordinary one.
  */
 #include "compile/arch/transformer.h"
+
+/* q grows with its position. */
+static void rotate_then_grow(blocks *k, const block_shape *s, const block_layer *l, const block_heads *h,
+                             uint32_t block)
+{
+    (void)block;
+    const float much = (float)compile_float_or(k->b, "attention.temperature_scale", 0);
+    const uint32_t length =
+        compile_uint_or(k->b, "rope.scaling.original_context_length", k->b->context_length, 1, 1 << 30);
+    block_rotate(k, s, l, h);
+    if (much != 0)
+        compile_emit(k->b, (wisp_cmd){.op = WISP_OP_POSITION_SCALE,
+                                      .param = {{.f = much}, {.u = 0}, {.u = length}},
+                                      .view = {h->q, h->q, k->io.positions}});
+}
 
 static void build(compile_builder *b, block_layer l, bool normalize)
 {
@@ -34,6 +49,11 @@ static void build(compile_builder *b, block_layer l, bool normalize)
 void compile_llama(compile_builder *b) /* InternLM 2, too */
 {
     build(b, (block_layer){0}, true);
+}
+
+void compile_mistral3(compile_builder *b)
+{
+    build(b, (block_layer){.prepare = rotate_then_grow}, true);
 }
 
 void compile_qwen2(compile_builder *b) /* Qwen 2 VL and EXAONE 3, too */

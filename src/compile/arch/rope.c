@@ -75,12 +75,14 @@ static double read_factor(compile_builder *b, bool *is_yarn)
     return factor;
 }
 
-/* What sine and cosine are multiplied by. With yarn_log_multiplier YaRN's part is in attention's scale instead. */
+/* What sine and cosine are multiplied by. With yarn_log_multiplier YaRN's part is less; models with latent attention
+ * have all of it in attention's scale then. */
 static double magnitude(compile_builder *b, bool is_yarn, double factor)
 {
     const double given = compile_float_or(b, "rope.scaling.attn_factor", 1);
-    if (!is_yarn || factor <= 1 || compile_float_or(b, "rope.scaling.yarn_log_multiplier", 0) != 0) return given;
-    return given * (1 + 0.1 * log(factor));
+    const double multiplier = compile_float_or(b, "rope.scaling.yarn_log_multiplier", 0);
+    if (!is_yarn || factor <= 1 || (multiplier != 0 && compile_has(b, "attention.kv_lora_rank"))) return given;
+    return given * (1 + 0.1 * log(factor)) / (1 + 0.1 * multiplier * log(factor));
 }
 
 wisp_view compile_rope_frequencies(compile_builder *b, uint32_t dims, float *scale)
