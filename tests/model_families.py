@@ -226,11 +226,13 @@ def compare_tiny(folder):
 
 
 def check_claims():
-    """What `wisp doctor --models` says that tests a family is there, and is of that family."""
+    """Every family is tested; what `wisp doctor --models` says that tests it is there, and is of that family."""
     models = {label: entry["family"] for label, entry in tiny_models.MODELS.items()}
     if (ARCH / "manifest.json").exists():
         models.update({k: v["family"] for k, v in json.loads((ARCH / "manifest.json").read_text()).items()})
     for family in json.loads(run("doctor", "--models", "--json").stdout):
+        if not family["tested"]:
+            fail(family["name"], "no model tests this family")
         for name in filter(None, family["tested"].split(", ")):
             if models.get(name, "" if ARCH.exists() else family["name"]) != family["name"]:
                 fail(family["name"], f"no test model of this family is called {name}")
