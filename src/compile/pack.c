@@ -9,6 +9,7 @@
 #include "compile/convert.h"
 #include "compile/digest.h"
 #include "compile/hf_model.h"
+#include "compile/merge_experts.h"
 #include "compile/quantize.h"
 #include "os/os.h"
 #include "tensor/layout.h"
@@ -313,8 +314,14 @@ static wisp_status pack_span(base_span bytes, const char *source_name, const com
                  .file_count = 1,
                  .file_bytes = bytes.size};
     BASE_TRY(compile_gguf_open(&g, bytes, bytes.size, report));
-    const compile_source source = compile_source_of(&g);
-    wisp_status status = pack_either(&p, &source, sink, result, report);
+    const compile_source file = compile_source_of(&g);
+    expert_merger *merger;
+    wisp_status status = expert_merger_new(&merger, &file, report);
+    if (!status) {
+        const compile_source source = merger ? expert_merger_source(merger) : file;
+        status = pack_either(&p, &source, sink, result, report);
+    }
+    expert_merger_free(merger);
     compile_gguf_close(&g);
     return status;
 }
