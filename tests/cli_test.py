@@ -16,7 +16,7 @@ import time
 WISP = sys.argv[1]
 SOURCE = pathlib.Path(os.environ["WISP_SOURCE"])
 SHARED = pathlib.Path(os.environ["WISP_SHARED"])
-COMMANDS = ["run", "pack", "compile", "inspect", "unpack", "quantize", "imatrix", "logits", "eval", "tokenize", "bench", "doctor", "completion",
+COMMANDS = ["run", "pack", "compile", "inspect", "unpack", "quantize", "imatrix", "logits", "embed", "eval", "tokenize", "bench", "doctor", "completion",
             "keygen", "sign", "verify", "trust"]
 
 passed = failed = 0

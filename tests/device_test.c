@@ -469,7 +469,7 @@ static program small_program(program_buffer *buffers, wisp_cmd *cmd)
     buffers[1] = (program_buffer){.role = PROGRAM_ROLE_SCRATCH, .fixed = 64, .per_page = 3, .per_seq_page = 4};
     buffers[2] = (program_buffer){.role = PROGRAM_ROLE_WEIGHTS, .index = 1, .per_output = 8};
     *cmd = (wisp_cmd){.op = WISP_OP_ADD, .view = {{.buffer = 3, .rows = PROGRAM_TOKENS, .cols = 8}}};
-    return (program){1000, 2048, 64, 3, 2, 3, 1, buffers, cmd};
+    return (program){1000, 2048, 64, 3, 2, 3, 1, PROGRAM_POOL_RANK, PROGRAM_POOL_CLS, 7, 1, buffers, cmd};
 }
 
 static void program_round_trip(void **state)
@@ -484,6 +484,8 @@ static void program_round_trip(void **state)
     must(program_read(&q, (base_span){bytes.data, bytes.size}, &report), &report);
     assert_int_equal(q.vocab_size, 1000);
     assert_int_equal(q.kv_heads, 2);
+    assert_int_equal(q.vector_length, 7);
+    assert_int_equal(q.whole, 1);
     assert_memory_equal(q.buffers, buffers, sizeof buffers);
     assert_memory_equal(q.cmds, &cmd, sizeof cmd);
     program_fini(&q);
@@ -513,14 +515,19 @@ static void hostile_programs_are_refused(void **state)
         {24, 4},         /* counts that the size does not bear out */
         {24, UINT32_MAX},
         {28, UINT32_MAX},
-        {32, PROGRAM_ROLE_COUNT},                                  /* role */
-        {32 + 56, PROGRAM_ROLE_TOKEN_IDS},                         /* a second one */
-        {32 + 12, UINT32_MAX},                                     /* size term */
-        {32 + 168, 0},                                             /* op */
-        {32 + 168 + 4, 1},                                         /* reserved */
-        {32 + 168 + 32, 4},                                        /* buffer */
-        {32 + 168 + 32 + 16, PROGRAM_SIZE(PROGRAM_SIZE_KINDS, 1)}, /* symbol */
-        {32 + 168 + 32 + 20, PROGRAM_SIZE(PROGRAM_SIZE_TOKENS, 0)},
+        {12, 1 << 25},         /* size of vectors */
+        {32, PROGRAM_POOLINGS},
+        {36, PROGRAM_POOL_RANK},
+        {40, 1 << 25},
+        {44, 2},
+        {48, PROGRAM_ROLE_COUNT},                                  /* role */
+        {48 + 56, PROGRAM_ROLE_TOKEN_IDS},                         /* a second one */
+        {48 + 12, UINT32_MAX},                                     /* size term */
+        {48 + 168, 0},                                             /* op */
+        {48 + 168 + 4, 1},                                         /* reserved */
+        {48 + 168 + 32, 4},                                        /* buffer */
+        {48 + 168 + 32 + 16, PROGRAM_SIZE(PROGRAM_SIZE_KINDS, 1)}, /* symbol */
+        {48 + 168 + 32 + 20, PROGRAM_SIZE(PROGRAM_SIZE_TOKENS, 0)},
     };
     (void)state;
     program_buffer buffers[3];

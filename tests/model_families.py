@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 
+import tiny_encoders  # noqa: F401: adds its models
 import tiny_models
 
 WISP = sys.argv[1]
@@ -30,10 +31,10 @@ TOLERANCE = {"f32": 1e-3, "f16": 0.02, "bf16": 0.05}
 # The references for models with GELU come from a table of it in F16: they are off by that much themselves.
 LOOSER = {name: {"f32": 5e-3} for name in ("falcon", "gemma2", "gemma3", "gpt2", "phi2", "starcoder2")}
 # Models of tiny_models.py, all F32. What the reference computes otherwise is told in family_references/README.md.
-TINY_TOLERANCE, TINY_GELU, TINY_SECTIONS = 3e-5, 6e-3, 2e-4
+TINY_TOLERANCE, TINY_GELU, TINY_SECTIONS, VECTOR_GELU = 3e-5, 6e-3, 2e-4, 2e-3
 GELU = {"bloom", "falcon", "gemma", "gemma2", "gemma3", "gpt2", "gptneox", "mpt", "phi2", "starcoder", "starcoder2"}
 SECTIONS = {"qwen2vl"}
-# Not for text: compared by another test.
+# What they make are vectors.
 ENCODERS = {"bert", "nomic-bert"}
 
 failures = []
@@ -176,12 +177,94 @@ def family(folder, name):
         if packed.returncode:
             fail(f"{name} {kind}", packed.stderr.strip()[-300:])
             return None
-        row[kind] = compare(name, kind, capsule, cases)
-        if kind == "f16":
+        row[kind] = (compare_vectors if name in ENCODERS else compare)(name, kind, capsule, cases)
+        if kind == "f16" and name not in ENCODERS:
             one_digest(name, capsule, cases[0]["prompt"])
         capsule.unlink()
     return row
 
+
+# ---- vectors ----
+
+def embed(capsule, *more):
+    result = run("embed", capsule, "--json", *more)
+    return json.loads(result.stdout) if result.returncode == 0 else {"error": result.stderr.strip()[-300:]}
+
+
+def vector(answer):
+    return answer["data"][0]["embedding"] if "data" in answer else []
+
+
+def apart(a, b):
+    return max(abs(x - y) for x, y in zip(a, b)) if len(a) == len(b) and a else float("inf")
+
+
+def node_vector(capsule, prompt):
+    script = SOURCE / "examples" / "node" / "run.mjs"
+    out = subprocess.run([NODE, "--no-warnings", script, capsule, "--embed", "-p", prompt], capture_output=True, text=True,
+                         timeout=600).stdout
+    return vector(json.loads(out or "{}"))
+
+
+def one_vector(name, capsule, prompt):
+    base = vector(embed(capsule, "-p", prompt))
+    if not base or abs(sum(x * x for x in base) - 1) > 1e-5:
+        fail(name, "the vector is not of length 1")
+    for more in (("--threads", 1), ("--threads", 3), ("--device", "portable"), ("--context", len(prompt) + 2)):
+        if vector(embed(capsule, "-p", prompt, *more)) != base:
+            fail(name, f"another vector with {' '.join(map(str, more))}")
+    if NODE and not SANITIZED and node_vector(capsule, prompt) != base:
+        fail(name, "another vector in Node")
+
+
+def compare_vectors(name, kind, capsule, cases):
+    worst = 0.0
+    for case in cases:
+        got = embed(capsule, "-p", case["prompt"], "--normalize", "off")
+        if got.get("usage", {}).get("prompt_tokens") != len(case["prompt_ids"]) or got["pooling"] != case["pooling"]:
+            fail(f"{name} {kind}", f"tokens or pooling: {got.get('error') or got['usage']}")
+            return float("inf")
+        worst = max(worst, apart(vector(got), case["embedding"]))
+    if worst > TOLERANCE[kind]:
+        fail(f"{name} {kind}", f"vectors differ by {worst:.5f}, allowed {TOLERANCE[kind]}")
+    one_vector(f"{name} {kind}", capsule, cases[0]["prompt"])
+    return worst
+
+
+def hostile_vectors(folder, label, model):
+    """As `hostile`; what can be packed is run, too."""
+    data = model.read_bytes()
+    bad, out = folder / "bad.gguf", folder / "bad.wasm"
+    for key, place in numbers(data):
+        for value in (0, 3) if SANITIZED else (0, 1, 3, 0xffffffff):
+            bad.write_bytes(data[:place] + struct.pack("<I", value) + data[place + 4:])
+            result = run("pack", bad, "-o", out)
+            if result.returncode == 0:
+                result = run("embed", out, "--tokens", "1,2,3")
+            if result.returncode not in (0, 1):
+                fail(label, f"embed with {key} = {value}: exit {result.returncode}: {result.stderr.strip()[-200:]}")
+
+
+def tiny_vectors(folder, label, model, capsule, cases):
+    entry, worst = tiny_models.MODELS[label], 0.0
+    exact = entry["family"] in ("nomic-bert", "neo-bert", "eurobert", "llama-embed", "qwen2", "qwen3") or "silu" in label
+    for ids, case in zip(tiny_models.prompts(label), cases):
+        tokens = ("--tokens", ",".join(map(str, ids)), "--normalize", "off")
+        got = embed(capsule, *tokens)
+        if "error" in got:
+            return fail(label, got["error"])
+        worst = max(worst, apart(vector(got), case["embedding"]))
+        if vector(embed(capsule, *tokens, "--device", "portable")) != vector(got):
+            fail(label, "another vector by portable code")
+    tolerance = TINY_TOLERANCE if exact else VECTOR_GELU
+    if worst > tolerance:
+        fail(label, f"vectors differ by {worst:.7f}, allowed {tolerance}")
+    if label == entry["family"]:
+        hostile_vectors(folder, label, model)
+    return worst
+
+
+# ---- tiny models ----
 
 def tiny_tolerance(entry):
     return TINY_GELU if entry["family"] in GELU else TINY_SECTIONS if entry["family"] in SECTIONS else TINY_TOLERANCE
@@ -198,6 +281,11 @@ def tiny(folder, label):
     packed = run("pack", model, "-o", capsule)
     if packed.returncode:
         return fail(label, packed.stderr.strip()[-300:])
+    if "embeds" in entry:
+        worst = tiny_vectors(folder, label, model, capsule, cases)
+        model.unlink()
+        capsule.unlink()
+        return worst
     tolerance, worst = tiny_tolerance(entry), 0.0
     for ids, case in zip(tiny_models.prompts(label), cases):
         case["prompt_ids"] = ids
@@ -220,7 +308,7 @@ def tiny(folder, label):
 
 def compare_tiny(folder):
     rows = {label: tiny(folder, label) for label in tiny_models.MODELS if not ONLY or label in ONLY}
-    print(f"{'tiny model':30} {'family':15} largest difference of the 20 largest logits")
+    print(f"{'tiny model':30} {'family':15} largest difference of the 20 largest logits, or of a vector")
     for label, worst in rows.items():
         print(f"{label:30} {tiny_models.MODELS[label]['family']:15} " + ("FAILED" if worst is None else f"{worst:.7f}"))
 
@@ -253,12 +341,12 @@ def main():
         supported = {a["name"] for a in json.loads(run("doctor", "--models", "--json").stdout)}
         manifest = json.loads((ARCH / "manifest.json").read_text())
         rows, missing = {}, []
-        for name in [n for n in ONLY if n in manifest] if ONLY else sorted(set(manifest) - ENCODERS):
+        for name in [n for n in ONLY if n in manifest] if ONLY else sorted(manifest):
             if manifest[name]["family"] not in supported and not ONLY:
                 missing.append(name)
                 continue
             rows[name] = family(folder, name)
-    print(f"{'model':20} {'F32':>10} {'F16':>10}   (largest difference of the 20 largest logits)")
+    print(f"{'model':20} {'F32':>10} {'F16':>10}   (largest difference of the 20 largest logits, or of a vector)")
     for name, row in rows.items():
         print(f"{name:20} " + (" ".join(f"{row.get(k, float('nan')):10.6f}" for k in ("f32", "f16")) if row else "FAILED"))
     if missing:

@@ -62,8 +62,9 @@ typedef struct cli_command {
     int (*run)(int count, char **operands); /* exit status */
 } cli_command;
 
-extern const cli_command cli_run, cli_logits, cli_eval, cli_imatrix, cli_tokenize, cli_bench, cli_pack, cli_inspect,
-    cli_unpack, cli_doctor, cli_completion, cli_compile, cli_keygen, cli_sign, cli_verify, cli_trust, cli_quantize;
+extern const cli_command cli_run, cli_embed, cli_logits, cli_eval, cli_imatrix, cli_tokenize, cli_bench, cli_pack,
+    cli_inspect, cli_unpack, cli_doctor, cli_completion, cli_compile, cli_keygen, cli_sign, cli_verify, cli_trust,
+    cli_quantize;
 extern const cli_command *const cli_commands[]; /* ends with NULL */
 
 /* ---- options.c ---- */
@@ -232,10 +233,13 @@ wisp_status cli_open(wisp_capsule **capsule, const char *path, bool vocabulary_o
 wisp_status cli_start(wisp_session **session, wisp_capsule *capsule, uint32_t chunk, wisp_report *report) WISP_MUST_USE;
 /* Reads a whole file, or standard input for "-"; terminated; free() it. NULL after an error. */
 char *cli_read_all(const char *path, size_t *size, wisp_report *report);
-/* The answer to one request: a result event's JSON, or the text of a failure in the report. free() *json. A NULL request:
- * the next part of the answer to the last one. */
+/* The answer to one request: a result event's JSON, or the text of a failure in the report. free() *json. A NULL
+ * request: the next part of the answer to the last one. */
 wisp_status cli_ask(wisp_session *session, const char *request, char **json, size_t *size,
                     wisp_report *report) WISP_MUST_USE;
+/* Token ids as people write them: 1,403,407; and as a JSON array. */
+bool cli_is_token_list(const char *list);
+void cli_append_tokens(char **text, const char *list);
 /* Appends to a growing string: *text is NULL at first, free() it. Aborts the process when out of memory. */
 void cli_append(char **text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void cli_append_quoted(char **text, const char *from, size_t size); /* as a JSON string */

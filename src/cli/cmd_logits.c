@@ -21,12 +21,6 @@ static const cli_option options[] = {
     {0},
 };
 
-static bool valid_token_list(const char *list)
-{
-    size_t n = strspn(list, "0123456789,");
-    return *list && list[n] == 0 && *list != ',' && list[n - 1] != ',' && !strstr(list, ",,");
-}
-
 static char *make_request(void)
 {
     char *request = NULL;
@@ -35,13 +29,8 @@ static char *make_request(void)
         cli_append(&request, "\"prompt\":");
         cli_append_quoted(&request, prompt, strlen(prompt));
     } else {
-        cli_append(&request, "\"tokens\":[");
-        for (const char *at = tokens; *at;) { /* cli_append formats into a small buffer */
-            size_t n = strcspn(at, ",");
-            cli_append(&request, "%.*s%s", (int)n, at, at[n] ? "," : "");
-            at += n + (at[n] != 0);
-        }
-        cli_append(&request, "]");
+        cli_append(&request, "\"tokens\":");
+        cli_append_tokens(&request, tokens);
     }
     cli_append(&request, ",\"top\":%llu,\"greedy\":%llu", (unsigned long long)top, (unsigned long long)greedy);
     if (chunk) cli_append(&request, ",\"chunk\":%llu", (unsigned long long)chunk);
@@ -90,7 +79,7 @@ static int run(int count, char **operands)
     char *answer = NULL;
     size_t size;
     if (!prompt == !tokens) return cli_usage_error(&cli_logits, "either --prompt or --tokens is needed");
-    if (tokens && !valid_token_list(tokens)) return cli_usage_error(&cli_logits, "--tokens is a list like 1,403,407");
+    if (tokens && !cli_is_token_list(tokens)) return cli_usage_error(&cli_logits, "--tokens is a list like 1,403,407");
     wisp_status status = cli_open(&capsule, operands[0], false, &report);
     if (status == WISP_OK) status = cli_start(&session, capsule, (uint32_t)chunk, &report);
     if (status == WISP_OK) {

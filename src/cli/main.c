@@ -6,9 +6,9 @@
 #include "cli/cli.h"
 
 const cli_command *const cli_commands[] = {
-    &cli_run,    &cli_pack,     &cli_quantize, &cli_imatrix, &cli_compile,    &cli_inspect,
-    &cli_unpack, &cli_sign,     &cli_verify,   &cli_trust,   &cli_keygen,     &cli_logits,
-    &cli_eval,   &cli_tokenize, &cli_bench,    &cli_doctor,  &cli_completion, NULL,
+    &cli_run,      &cli_pack,   &cli_quantize, &cli_imatrix,    &cli_compile, &cli_inspect, &cli_unpack,
+    &cli_sign,     &cli_verify, &cli_trust,    &cli_keygen,     &cli_logits,  &cli_embed,   &cli_eval,
+    &cli_tokenize, &cli_bench,  &cli_doctor,   &cli_completion, NULL,
 };
 
 static int general_help(void)

@@ -157,3 +157,16 @@ void cli_append_quoted(char **text, const char *from, size_t size)
     }
     free(quoted);
 }
+
+bool cli_is_token_list(const char *list)
+{
+    size_t n = strspn(list, "0123456789,");
+    return *list && list[n] == 0 && *list != ',' && list[n - 1] != ',' && !strstr(list, ",,");
+}
+
+void cli_append_tokens(char **text, const char *list)
+{
+    append(text, "[", 1);
+    append(text, list, strlen(list));
+    append(text, "]", 1);
+}

@@ -501,19 +501,27 @@ static wisp_view io_view(compile_builder *b, program_role role, uint32_t rows, u
     return compile_view(compile_buffer(b, size), WISP_I32, rows, cols);
 }
 
-compile_io compile_declare_io(compile_builder *b, uint32_t vocab_size)
+compile_io compile_declare_io(compile_builder *b)
 {
     const program_buffer token = {.per_token = 4}, page = {.per_seq_page = 4}, output = {.per_output = 4};
-    const program_buffer logits = {.role = PROGRAM_ROLE_LOGITS, .per_output = (uint64_t)vocab_size * 4};
     return (compile_io){
         .token_ids = io_view(b, PROGRAM_ROLE_TOKEN_IDS, 1, PROGRAM_TOKENS, token),
         .positions = io_view(b, PROGRAM_ROLE_POSITIONS, 1, PROGRAM_TOKENS, token),
         .seqs = io_view(b, PROGRAM_ROLE_SEQS, 1, PROGRAM_TOKENS, token),
         .pages = io_view(b, PROGRAM_ROLE_PAGES, PROGRAM_SEQUENCES, PROGRAM_SEQ_PAGES, page),
         .out_rows = io_view(b, PROGRAM_ROLE_OUT_ROWS, 1, PROGRAM_OUTPUTS, output),
-        .logits = compile_view(compile_buffer(b, logits), WISP_F32, PROGRAM_OUTPUTS, vocab_size),
-        .argmax = io_view(b, PROGRAM_ROLE_ARGMAX, PROGRAM_OUTPUTS, 1, output),
     };
+}
+
+wisp_view compile_declare_logits(compile_builder *b)
+{
+    const program_buffer logits = {.role = PROGRAM_ROLE_LOGITS, .per_output = (uint64_t)b->vocab_size * 4};
+    return compile_view(compile_buffer(b, logits), WISP_F32, PROGRAM_OUTPUTS, b->vocab_size);
+}
+
+wisp_view compile_declare_argmax(compile_builder *b)
+{
+    return io_view(b, PROGRAM_ROLE_ARGMAX, PROGRAM_OUTPUTS, 1, (program_buffer){.per_output = 4});
 }
 
 /* ---- result ---- */
@@ -585,6 +593,10 @@ wisp_status compile_write_program(compile_builder *b, base_buffer *out, const ca
                                       .embedding_length = b->embedding_length,
                                       .block_count = b->block_count,
                                       .kv_heads = b->kv_heads,
+                                      .pooling = b->pooling,
+                                      .rank_pooling = b->rank_pooling,
+                                      .vector_length = b->vector_length,
+                                      .whole = b->whole,
                                       .buffer_count = b->buffer_count + segment_count,
                                       .cmd_count = b->cmd_count,
                                       .buffers = buffers,

@@ -35,6 +35,8 @@ typedef struct compile_builder {
     char architecture[64];
 
     uint32_t vocab_size, context_length, embedding_length, block_count, kv_heads; /* of the program */
+    uint32_t pooling, rank_pooling, vector_length;
+    bool whole;
 
     compile_weight *weights; /* the source's, in its order, then those made here */
     uint32_t weight_count;
@@ -114,11 +116,14 @@ uint32_t compile_scratch(compile_builder *b, uint32_t cols);
 wisp_view compile_view(uint32_t buffer, wisp_type type, uint32_t rows, uint32_t cols);
 void compile_emit(compile_builder *b, wisp_cmd cmd);
 
-/* What the engine fills in and reads, for every causal model. */
+/* What the engine fills in, for every model. */
 typedef struct compile_io {
-    wisp_view token_ids, positions, seqs, pages, out_rows, logits, argmax;
+    wisp_view token_ids, positions, seqs, pages, out_rows;
 } compile_io;
-compile_io compile_declare_io(compile_builder *b, uint32_t vocab_size);
+compile_io compile_declare_io(compile_builder *b);
+/* What it reads of one that makes text: f32[outputs, vocab_size], i32[outputs, 1]. */
+wisp_view compile_declare_logits(compile_builder *b);
+wisp_view compile_declare_argmax(compile_builder *b);
 
 /* ---- result ---- */
 /* The weights in the capsule's order; names and types are borrowed from the builder. *order: index into b->weights of

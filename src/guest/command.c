@@ -13,6 +13,7 @@ static const char help[] =
     "\n"
     "  capsule.wasm [-p PROMPT] [-n MAX] [options]   continues the prompt (default: standard input)\n"
     "  capsule.wasm --logits [-p PROMPT | --tokens I,J,...] [--top N] [--greedy N] [--chunk N]\n"
+    "  capsule.wasm --embed [-p TEXT | --tokens I,J,...] [--pooling P] [--no-normalize]\n"
     "  capsule.wasm --tokenize [-p TEXT] [--no-special]\n"
     "\n"
     "  -p, --prompt TEXT       the prompt\n"
@@ -25,17 +26,18 @@ static const char help[] =
     "  --seed S                same seed, same text (default: random)\n"
     "  --context N             positions to make room for (default: the model's, at most 4096)\n"
     "  --chunk N               prompt tokens a step (default 256)\n"
+    "  --pooling P             none, mean, cls, last or rank (default: the model's)\n"
     "  --stats                 speed, on standard error\n"
     "  --help                  this text\n"
     "\n"
     "Exit status: 0 done, 1 an error, 2 wrong arguments.\n";
 
-typedef enum mode { MODE_COMPLETE, MODE_LOGITS, MODE_TOKENIZE } mode;
+typedef enum mode { MODE_COMPLETE, MODE_LOGITS, MODE_TOKENIZE, MODE_EMBED } mode;
 
 typedef struct command {
     mode mode;
-    const char *prompt, *tokens, *context, *chunk;
-    bool no_special, stats, help;
+    const char *prompt, *tokens, *context, *chunk, *pooling;
+    bool no_special, no_normalize, stats, help;
     base_buffer fields; /* ,"name":value ... */
 } command;
 
@@ -76,6 +78,7 @@ static mode find_mode(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--logits") == 0) m = MODE_LOGITS;
         if (strcmp(argv[i], "--tokenize") == 0) m = MODE_TOKENIZE;
+        if (strcmp(argv[i], "--embed") == 0) m = MODE_EMBED;
     }
     return m;
 }
@@ -92,6 +95,10 @@ static int parse_value(command *c, const char *option, const char *value)
         c->tokens = value;
         return 0;
     }
+    if (strcmp(option, "--pooling") == 0) {
+        c->pooling = value;
+        return 0;
+    }
     if (!looks_numeric(value)) return usage("not a number:", value);
     if (strcmp(option, "--context") == 0) c->context = value;
     if (strcmp(option, "--chunk") == 0) c->chunk = value;
@@ -102,7 +109,8 @@ static int parse_value(command *c, const char *option, const char *value)
 
 static bool takes_value(const command *c, const char *option)
 {
-    if (strcmp(option, "--tokens") == 0) return c->mode == MODE_LOGITS;
+    if (strcmp(option, "--tokens") == 0) return c->mode == MODE_LOGITS || c->mode == MODE_EMBED;
+    if (strcmp(option, "--pooling") == 0) return c->mode == MODE_EMBED;
     static const char *const others[] = {"-p", "--prompt", "--context", "--chunk"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (strcmp(option, others[i]) == 0) return true;
@@ -116,13 +124,15 @@ static int parse_arguments(command *c, int argc, char **argv)
     c->mode = find_mode(argc, argv);
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i];
-        if (strcmp(a, "--logits") == 0 || strcmp(a, "--tokenize") == 0) continue;
+        if (strcmp(a, "--logits") == 0 || strcmp(a, "--tokenize") == 0 || strcmp(a, "--embed") == 0) continue;
         if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) {
             c->help = true;
         } else if (strcmp(a, "--stats") == 0) {
             c->stats = true;
         } else if (strcmp(a, "--no-special") == 0 && c->mode == MODE_TOKENIZE) {
             c->no_special = true;
+        } else if (strcmp(a, "--no-normalize") == 0 && c->mode == MODE_EMBED) {
+            c->no_normalize = true;
         } else if (takes_value(c, a)) {
             int bad = parse_value(c, a, ++i < argc ? argv[i] : NULL);
             if (bad) return bad;
@@ -149,15 +159,23 @@ static bool write_out(const void *data, size_t size)
 
 static void put_request(base_buffer *json, const command *c, base_span text)
 {
-    static const char *const objects[] = {"text_completion", "logits", "tokenize"};
+    static const char *const objects[] = {"text_completion", "logits", "tokenize", "embeddings"}, *const texts[] = {
+                                                                                                      "prompt",
+                                                                                                      "prompt", "text",
+                                                                                                      "input"};
     base_putf(json, "{\"object\":\"%s\"", objects[c->mode]);
     if (c->tokens) {
-        base_putf(json, ",\"tokens\":[%s]", c->tokens);
+        base_putf(json, ",\"%s\":[%s]", c->mode == MODE_EMBED ? "input" : "tokens", c->tokens);
     } else {
-        base_put_text(json, c->mode == MODE_TOKENIZE ? ",\"text\":" : ",\"prompt\":");
+        base_putf(json, ",\"%s\":", texts[c->mode]);
         base_json_put_string(json, (const char *)text.data, text.size);
     }
     if (c->mode == MODE_COMPLETE) base_put_text(json, ",\"stream\":true");
+    if (c->no_normalize) base_put_text(json, ",\"normalize\":false");
+    if (c->pooling) {
+        base_put_text(json, ",\"pooling\":");
+        base_json_put_cstr(json, c->pooling);
+    }
     if (c->no_special) base_put_text(json, ",\"special\":false");
     base_put(json, c->fields.data, c->fields.size);
     base_put_u8(json, '}');

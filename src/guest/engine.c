@@ -5,7 +5,14 @@
 #include "base/mem.h"
 #include "guest/engine_state.h"
 
-enum { CONTEXT_DEFAULT = 4096, CHUNK_DEFAULT = 256, CHUNK_MAX = 4096, PARALLEL_MAX = 64, NAME_MAX_BYTES = 256 };
+enum {
+    CONTEXT_DEFAULT = 4096,
+    CONTEXT_WHOLE = 8192,
+    CHUNK_DEFAULT = 256,
+    CHUNK_MAX = 4096,
+    PARALLEL_MAX = 64,
+    NAME_MAX_BYTES = 256
+};
 
 /* ---- opening a model ---- */
 
@@ -96,14 +103,15 @@ static wisp_status read_options(guest_engine *e, const base_json *root, wisp_rep
     const char *param = NULL;
     uint32_t most = e->program.cmd_count ? e->program.context_length : INT32_MAX;
     guest_limits *l = &e->limits;
-    *l = (guest_limits){most < CONTEXT_DEFAULT ? most : CONTEXT_DEFAULT, CHUNK_DEFAULT, 1};
+    const uint32_t usual = e->program.whole ? CONTEXT_WHOLE : CONTEXT_DEFAULT;
+    *l = (guest_limits){most < usual ? most : usual, CHUNK_DEFAULT, 1};
     if (root) {
         BASE_TRY(check_names(root, &param, report));
         BASE_TRY(guest_read_count(root, "context", 1, most, &l->context, &param, report));
         BASE_TRY(guest_read_count(root, "chunk", 1, CHUNK_MAX, &l->chunk, &param, report));
         BASE_TRY(guest_read_count(root, "parallel", 1, PARALLEL_MAX, &l->sequences, &param, report));
     }
-    if (l->chunk > l->context) l->chunk = l->context;
+    if (e->program.whole || l->chunk > l->context) l->chunk = l->context;
     const uint64_t rows = ((uint64_t)l->context + WISP_KV_PAGE) * l->sequences * (e->program.kv_heads + 1);
     if (rows > INT32_MAX) return base_fail(report, WISP_E_LIMIT, "context: too large for that many parallel requests");
     const base_json *model = base_json_get(root, "model");
@@ -221,6 +229,7 @@ static wisp_status make_tokens(guest_engine *e, guest_request *r, const char **p
                                 report));
     r->text = NULL;
     if (r->kind == GUEST_TOKENIZE || r->kind == GUEST_DETOKENIZE) return WISP_OK;
+    if (r->kind == GUEST_EMBEDDINGS) return guest_embed_begin(e, r, param, report);
     *param = "prompt";
     for (size_t i = 0; i < r->tokens.count; i++)
         if (r->tokens.ids[i] >= e->program.vocab_size)
@@ -238,15 +247,28 @@ static wisp_status make_tokens(guest_engine *e, guest_request *r, const char **p
     return WISP_OK;
 }
 
+static wisp_status check_ability(const guest_engine *e, const guest_request *r, wisp_report *report)
+{
+    if (r->kind == GUEST_TOKENIZE || r->kind == GUEST_DETOKENIZE) return WISP_OK;
+    if (!e->executor)
+        return base_fail(report, WISP_E_UNSUPPORTED,
+                         "this capsule holds a vocabulary without a model: it can only tokenize");
+    if (r->kind == GUEST_EMBEDDINGS) {
+        if (guest_program_has(&e->program, PROGRAM_ROLE_EMBEDDING)) return WISP_OK;
+        return base_fail(report, WISP_E_UNSUPPORTED, "this capsule's model gives no embeddings");
+    }
+    if (guest_program_has(&e->program, PROGRAM_ROLE_LOGITS)) return WISP_OK;
+    return base_fail(report, WISP_E_UNSUPPORTED,
+                     "this model makes embeddings, not text: there is nothing to generate or to score");
+}
+
 static wisp_status accept(guest_engine *e, guest_request *r, const base_json *root, const char **param,
                           wisp_report *report)
 {
     /* ids above the vocabulary may still be rows of the model (padding): allowed where the model is run */
     guest_bounds bounds = {e->executor ? e->program.vocab_size : e->vocab.count, e->limits.context, e->limits.chunk};
     BASE_TRY(guest_request_read(r, root, &bounds, param, report));
-    if (!e->executor && r->kind != GUEST_TOKENIZE && r->kind != GUEST_DETOKENIZE)
-        return base_fail(report, WISP_E_UNSUPPORTED,
-                         "this capsule holds a vocabulary without a model: it can only tokenize");
+    BASE_TRY(check_ability(e, r, report));
     BASE_TRY(make_tokens(e, r, param, report));
     r->created = guest_wall_seconds();
     if (r->random_seed) r->sampling.seed = guest_random_bits() >> 11; /* exact as a JSON number everywhere */
@@ -309,6 +331,7 @@ static wisp_status run_unit(guest_engine *e, guest_request *r, wisp_report *repo
     if (r->kind == GUEST_LOGITS) return guest_logits_unit(e, r, report);
     if (r->kind == GUEST_SCORE) return guest_score_unit(e, r, report);
     if (r->kind == GUEST_BENCH) return guest_bench_unit(e, r, report);
+    if (r->kind == GUEST_EMBEDDINGS) return guest_embed_unit(e, r, report);
     return guest_completion_unit(e, r, report);
 }
 

@@ -23,8 +23,8 @@ struct guest_engine {
     guest_executor *executor; /* NULL: a vocabulary only */
     guest_limits limits;
     base_buffer model_name;
-    bool uses_portable; /* the device inside the guest, or what a host put in its place */
-    bool native;        /* the host replaced the device functions */
+    bool uses_portable;      /* the device inside the guest, or what a host put in its place */
+    bool native;             /* the host replaced the device functions */
     guest_request *requests; /* in order of arrival */
     int32_t last_id;
     guest_event *first_event, **last_event, *shown_event;
@@ -45,7 +45,12 @@ uint64_t guest_now_ns(void);
 int64_t guest_wall_seconds(void);
 uint64_t guest_random_bits(void);
 
-/* ---- generate.c, inspect.c and score.c: one unit of work of a request; sets r->done ---- */
+/* ---- embed.c ---- */
+/* Whether this model can do it, and the tokens of all inputs. */
+wisp_status guest_embed_begin(guest_engine *e, guest_request *r, const char **param, wisp_report *report) WISP_MUST_USE;
+bool guest_program_has(const program *p, program_role role);
+
+/* ---- generate.c, inspect.c, score.c and embed.c: one unit of work of a request; sets r->done ---- */
 wisp_status guest_prefill_unit(guest_engine *e, guest_request *r, bool *complete, wisp_report *report) WISP_MUST_USE;
 /* Of one output of the last step; NULL: failed. */
 float *guest_read_logits(guest_engine *e, guest_request *r, uint32_t output, wisp_report *report);
@@ -53,6 +58,7 @@ wisp_status guest_completion_unit(guest_engine *e, guest_request *r, wisp_report
 wisp_status guest_logits_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;
 wisp_status guest_score_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;
 wisp_status guest_bench_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;
+wisp_status guest_embed_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;
 wisp_status guest_tokenize_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;
 wisp_status guest_detokenize_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;
 

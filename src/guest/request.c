@@ -69,8 +69,7 @@ static wisp_status read_count(const reader *r, const char *name, uint64_t least,
 
 static wisp_status read_ids(const reader *r, const char *name, const base_json *array, guest_tokens *out)
 {
-    out->count = 0;
-    if (!BASE_GROW(out->ids, out->capacity, (size_t)array->count + 1))
+    if (!BASE_GROW(out->ids, out->capacity, out->count + array->count + 1))
         return base_fail(r->report, WISP_E_MEMORY, "out of memory for %s", name);
     for (const base_json *node = array->first; node; node = node->next) {
         uint64_t id;
@@ -201,6 +200,69 @@ static wisp_status read_logits(const reader *r, guest_request *q)
     return read_count(r, "greedy", 0, r->bounds->context, &q->greedy);
 }
 
+static wisp_status add_input(const reader *r, const base_json *node, guest_request *q)
+{
+    guest_input *input = &q->inputs[q->input_count++];
+    if (node->kind == JSON_STRING) {
+        input->text = node->text;
+        input->text_size = node->size;
+    } else if (node->kind == JSON_ARRAY) {
+        BASE_TRY(read_ids(r, "input", node, &q->tokens));
+    } else {
+        return bad(r, "input", "each must be a string or an array of token ids");
+    }
+    input->end = (uint32_t)q->tokens.count;
+    return WISP_OK;
+}
+
+/* A string, an array of strings, of token ids, or of arrays of these. */
+static wisp_status read_inputs(const reader *r, guest_request *q)
+{
+    const base_json *node = member(r, "input");
+    if (!node || (node->kind != JSON_STRING && node->kind != JSON_ARRAY))
+        return bad(r, "input", "a string or an array is required");
+    const bool several = node->kind == JSON_ARRAY && node->first && node->first->kind != JSON_NUMBER;
+    const uint32_t count = several ? node->count : 1;
+    if (count > GUEST_INPUTS_MAX) return bad(r, "input", "at most 2048 texts");
+    q->inputs = base_calloc(count, sizeof *q->inputs);
+    if (!q->inputs) return base_fail(r->report, WISP_E_MEMORY, "out of memory");
+    if (!several) return add_input(r, node, q);
+    for (const base_json *one = node->first; one; one = one->next)
+        BASE_TRY(add_input(r, one, q));
+    return WISP_OK;
+}
+
+/* The index of a member's string among `names`. */
+static wisp_status read_choice(const reader *r, const char *name, const char *const *names, uint32_t count,
+                               const char *what, uint32_t *out)
+{
+    const base_json *node = member(r, name);
+    const char *text = node ? base_json_str(node) : NULL;
+    if (!node) return WISP_OK;
+    for (uint32_t i = 0; text && i < count; i++) {
+        if (strcmp(text, names[i]) != 0) continue;
+        *out = i;
+        return WISP_OK;
+    }
+    return bad(r, name, what);
+}
+
+static wisp_status read_embeddings(const reader *r, guest_request *q)
+{
+    static const char *const poolings[] = {"none", "mean", "cls", "last", "rank"}, *const formats[] = {"float",
+                                                                                                       "base64"};
+    bool normalize = true;
+    uint32_t format = 0;
+    q->pooling = GUEST_POOLING_OF_MODEL;
+    BASE_TRY(read_inputs(r, q));
+    BASE_TRY(read_choice(r, "pooling", poolings, 5, "must be none, mean, cls, last or rank", &q->pooling));
+    BASE_TRY(read_choice(r, "encoding_format", formats, 2, "must be float or base64", &format));
+    BASE_TRY(read_bool(r, "normalize", &normalize));
+    q->plain = !normalize;
+    q->base64 = format == 1;
+    return read_count(r, "dimensions", 1, INT32_MAX, &q->dimensions);
+}
+
 static wisp_status read_kind(const reader *r, guest_request *q)
 {
     static const struct {
@@ -211,7 +273,8 @@ static wisp_status read_kind(const reader *r, guest_request *q)
                  {"detokenize", GUEST_DETOKENIZE},
                  {"logits", GUEST_LOGITS},
                  {"score", GUEST_SCORE},
-                 {"bench", GUEST_BENCH}};
+                 {"bench", GUEST_BENCH},
+                 {"embeddings", GUEST_EMBEDDINGS}};
     const base_json *node = member(r, "object");
     const char *name = node ? base_json_str(node) : "text_completion";
     for (size_t i = 0; name && i < sizeof kinds / sizeof *kinds; i++) {
@@ -219,7 +282,7 @@ static wisp_status read_kind(const reader *r, guest_request *q)
         q->kind = kinds[i].kind;
         return WISP_OK;
     }
-    return bad(r, "object", "must be text_completion, tokenize, detokenize, logits, score or bench");
+    return bad(r, "object", "must be text_completion, embeddings, tokenize, detokenize, logits, score or bench");
 }
 
 wisp_status guest_request_read(guest_request *q, const base_json *root, const guest_bounds *bounds, const char **param,
@@ -251,6 +314,8 @@ wisp_status guest_request_read(guest_request *q, const base_json *root, const gu
         q->from = 1;
         BASE_TRY(read_passage(&r, q));
         return read_count(&r, "from", 1, r.bounds->context, &q->from);
+    case GUEST_EMBEDDINGS:
+        return read_embeddings(&r, q);
     case GUEST_BENCH:
         q->prefill = bounds->context < 512 ? bounds->context / 2 + 1 : 512;
         q->generate = bounds->context < 1024 ? bounds->context / 4 : 128;
@@ -269,4 +334,6 @@ void guest_request_fini(guest_request *q)
     guest_output_fini(&q->output);
     base_free(q->logits);
     base_free(q->digest);
+    base_free(q->inputs);
+    guest_vectors_free(q->vectors);
 }

@@ -13,9 +13,11 @@ typedef enum guest_kind {
     GUEST_LOGITS,
     GUEST_SCORE,
     GUEST_BENCH,
+    GUEST_EMBEDDINGS,
 } guest_kind;
 
-enum { GUEST_STOPS_MAX = 16, GUEST_STOP_BYTES_MAX = 1024, GUEST_TOP_MAX = 1000 };
+enum { GUEST_STOPS_MAX = 16, GUEST_STOP_BYTES_MAX = 1024, GUEST_TOP_MAX = 1000, GUEST_INPUTS_MAX = 2048 };
+enum { GUEST_POOLING_OF_MODEL = UINT32_MAX };
 
 /* Text on its way out: held back as long as it may be the beginning of a stop string. */
 typedef struct guest_output {
@@ -23,6 +25,13 @@ typedef struct guest_output {
     base_buffer held, ready;
     bool stopped; /* a stop string was found; it and what follows are gone */
 } guest_output;
+
+/* One of the texts whose vectors are wanted. */
+typedef struct guest_input {
+    const char *text; /* NULL: token ids were given. In the document, only while reading */
+    uint32_t text_size;
+    uint32_t end; /* of its tokens, among those of all inputs */
+} guest_input;
 
 typedef struct guest_request {
     struct guest_request *next;
@@ -40,6 +49,9 @@ typedef struct guest_request {
     base_buffer stops[GUEST_STOPS_MAX];
     uint32_t stop_count;
     uint32_t top, greedy, chunk, prefill, generate, from;
+    guest_input *inputs;
+    uint32_t input_count, dimensions, pooling; /* 0: all; program_pooling */
+    bool plain, base64;                        /* vectors are not normalized */
 
     /* underway */
     int32_t sequence; /* -1: waiting */
@@ -53,6 +65,7 @@ typedef struct guest_request {
     uint64_t started_ns, prefill_ns, decode_ns;
     int64_t created;
     struct guest_digest *digest; /* logits */
+    struct guest_vectors *vectors;
     struct {
         double sum, squares; /* of -ln p of the tokens scored, `generated` of them */
     } score;
@@ -71,6 +84,9 @@ void guest_request_fini(guest_request *r);
 /* A whole number or nothing (absent, null): for options too. */
 wisp_status guest_read_count(const base_json *object, const char *name, uint64_t least, uint64_t most, uint32_t *out,
                              const char **param, wisp_report *report) WISP_MUST_USE;
+
+/* ---- embed.c ---- */
+void guest_vectors_free(struct guest_vectors *v);
 
 /* ---- output.c ---- */
 void guest_output_put(guest_output *o, uint32_t token, const guest_request *r);

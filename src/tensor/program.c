@@ -1,6 +1,7 @@
 /* The program of a model as bytes, little-endian: reader and writer side by side.
  *
- *   u32 version, vocab_size, context_length, embedding_length, block_count, kv_heads, buffer_count, cmd_count
+ *   u32 version, vocab_size, context_length, embedding_length, block_count, kv_heads, buffer_count, cmd_count,
+ *       pooling, rank_pooling, vector_length, whole
  *   buffer_count x (u32 role, u32 index, u64 fixed, per_token, per_output, per_page, per_seq_page, per_seq)
  *   cmd_count x wisp_cmd (384 bytes)
  */
@@ -10,7 +11,7 @@
 
 #include "base/mem.h"
 
-enum { BUFFERS_MAX = 4096, COMMANDS_MAX = 65536, BUFFER_BYTES = 56, KV_HEADS_MAX = 65536 };
+enum { BUFFERS_MAX = 4096, COMMANDS_MAX = 65536, BUFFER_BYTES = 56, KV_HEADS_MAX = 65536, VECTOR_MAX = 1 << 24 };
 /* No size term is larger, so that a few of them times a step's numbers add up in 64 bits. */
 #define SIZE_TERM_MAX ((uint64_t)1 << 44)
 
@@ -54,8 +55,9 @@ static wisp_status check_command(const program *p, const wisp_cmd *cmd, uint32_t
 static wisp_status read_head(program *p, base_reader *r, wisp_report *report)
 {
     const uint32_t version = base_read_u32(r);
-    uint32_t *const field[] = {&p->vocab_size, &p->context_length, &p->embedding_length, &p->block_count,
-                               &p->kv_heads,   &p->buffer_count,   &p->cmd_count};
+    uint32_t *const field[] = {
+        &p->vocab_size, &p->context_length, &p->embedding_length, &p->block_count,   &p->kv_heads, &p->buffer_count,
+        &p->cmd_count,  &p->pooling,        &p->rank_pooling,     &p->vector_length, &p->whole};
     for (size_t i = 0; i < sizeof field / sizeof *field; i++)
         *field[i] = base_read_u32(r);
     if (r->failed) return base_fail(report, WISP_E_TRUNCATED, "program: no head");
@@ -65,6 +67,9 @@ static wisp_status read_head(program *p, base_reader *r, wisp_report *report)
     if (p->kv_heads > KV_HEADS_MAX || p->vocab_size == 0 || p->vocab_size > INT32_MAX || p->context_length == 0 ||
         p->context_length > INT32_MAX)
         return base_fail(report, WISP_E_INPUT, "program: impossible vocabulary, context or head count");
+    if (p->pooling >= PROGRAM_POOLINGS || p->rank_pooling >= PROGRAM_POOL_RANK || p->whole > 1 ||
+        p->embedding_length > VECTOR_MAX || p->vector_length > VECTOR_MAX)
+        return base_fail(report, WISP_E_INPUT, "program: impossible vectors");
     if (base_left(r) != (uint64_t)p->buffer_count * BUFFER_BYTES + (uint64_t)p->cmd_count * sizeof(wisp_cmd))
         return base_fail(report, WISP_E_TRUNCATED, "program: its size does not match its counts");
     return WISP_OK;
@@ -104,8 +109,9 @@ wisp_status program_read(program *p, base_span bytes, wisp_report *report)
 
 void program_write(base_buffer *out, const program *p)
 {
-    const uint32_t head[] = {PROGRAM_VERSION, p->vocab_size, p->context_length, p->embedding_length,
-                             p->block_count,  p->kv_heads,   p->buffer_count,   p->cmd_count};
+    const uint32_t head[] = {PROGRAM_VERSION, p->vocab_size,   p->context_length, p->embedding_length,
+                             p->block_count,  p->kv_heads,     p->buffer_count,   p->cmd_count,
+                             p->pooling,      p->rank_pooling, p->vector_length,  p->whole};
     for (size_t i = 0; i < sizeof head / sizeof *head; i++)
         base_put_u32(out, head[i]);
     for (uint32_t i = 0; i < p->buffer_count; i++) {

@@ -25,10 +25,12 @@ typedef enum program_size_kind {
     PROGRAM_SIZE_SEQUENCES = 2, /* sequences that the engine holds: rows of recurrent state */
     PROGRAM_SIZE_SEQ_PAGES = 3, /* page-table entries a sequence */
     PROGRAM_SIZE_KV = 4,        /* positions of all KV pages: rows of a cache, times its heads */
+    PROGRAM_SIZE_POOLED = 5,    /* pooled vectors that the head is run on */
     PROGRAM_SIZE_KINDS
 } program_size_kind;
 #define PROGRAM_TOKENS PROGRAM_SIZE(PROGRAM_SIZE_TOKENS, 1)
 #define PROGRAM_OUTPUTS PROGRAM_SIZE(PROGRAM_SIZE_OUTPUTS, 1)
+#define PROGRAM_POOLED PROGRAM_SIZE(PROGRAM_SIZE_POOLED, 1)
 #define PROGRAM_SEQUENCES PROGRAM_SIZE(PROGRAM_SIZE_SEQUENCES, 1)
 #define PROGRAM_SEQ_PAGES PROGRAM_SIZE(PROGRAM_SIZE_SEQ_PAGES, 1)
 
@@ -48,14 +50,17 @@ static inline bool program_size_is(uint32_t size, program_size_kind kind)
 typedef enum program_role {
     PROGRAM_ROLE_WEIGHTS = 0, /* bytes ignored; index = wisp_dev_weights(index) */
     PROGRAM_ROLE_SCRATCH = 1,
-    PROGRAM_ROLE_TOKEN_IDS = 2, /* i32[1, tokens], written by the engine before a step */
-    PROGRAM_ROLE_POSITIONS = 3, /* i32[1, tokens] */
-    PROGRAM_ROLE_SEQS = 4,      /* i32[1, tokens] */
-    PROGRAM_ROLE_PAGES = 5,     /* i32[sequences, seq_pages] */
-    PROGRAM_ROLE_OUT_ROWS = 6,  /* i32[1, outputs]: which tokens of the step give logits */
-    PROGRAM_ROLE_KV = 7,        /* kept between steps, recurrent state too */
-    PROGRAM_ROLE_LOGITS = 8,    /* f32[outputs, vocabulary] */
-    PROGRAM_ROLE_ARGMAX = 9,    /* i32[outputs, 1] */
+    PROGRAM_ROLE_TOKEN_IDS = 2,  /* i32[1, tokens], written by the engine before a step */
+    PROGRAM_ROLE_POSITIONS = 3,  /* i32[1, tokens] */
+    PROGRAM_ROLE_SEQS = 4,       /* i32[1, tokens] */
+    PROGRAM_ROLE_PAGES = 5,      /* i32[sequences, seq_pages] */
+    PROGRAM_ROLE_OUT_ROWS = 6,   /* i32[1, outputs]: which tokens of the step give logits, or vectors */
+    PROGRAM_ROLE_KV = 7,         /* kept between steps, recurrent state too */
+    PROGRAM_ROLE_LOGITS = 8,     /* f32[outputs, vocabulary] */
+    PROGRAM_ROLE_ARGMAX = 9,     /* i32[outputs, 1] */
+    PROGRAM_ROLE_EMBEDDING = 10, /* f32[outputs, embedding_length]: the tokens' vectors */
+    PROGRAM_ROLE_POOLED = 11,    /* f32[pooled, embedding_length], written by the engine: what the head begins with */
+    PROGRAM_ROLE_VECTOR = 12,    /* f32[pooled, vector_length]: what the head gives */
     PROGRAM_ROLE_COUNT
 } program_role;
 
@@ -66,11 +71,24 @@ typedef struct program_buffer {
     uint64_t fixed, per_token, per_output, per_page, per_seq_page, per_seq;
 } program_buffer;
 
+/* How a text's vector is made of its tokens' vectors: GGUF's numbers of pooling_type. */
+typedef enum program_pooling {
+    PROGRAM_POOL_NONE = 0, /* not at all: a vector a token */
+    PROGRAM_POOL_MEAN = 1,
+    PROGRAM_POOL_CLS = 2,  /* the first token's */
+    PROGRAM_POOL_LAST = 3, /* the last token's */
+    PROGRAM_POOL_RANK = 4, /* scores: what the head makes of a vector that is pooled as rank_pooling says */
+    PROGRAM_POOLINGS
+} program_pooling;
+
 typedef struct program {
     uint32_t vocab_size;                              /* logits a token */
     uint32_t context_length;                          /* positions the model was made for */
-    uint32_t embedding_length, block_count, kv_heads; /* for people and statistics; kv_heads: the most of a cache */
+    uint32_t embedding_length, block_count, kv_heads; /* of a token's vector; kv_heads: the most of a cache */
     uint32_t buffer_count, cmd_count;
+    uint32_t pooling, rank_pooling; /* program_pooling: the model's own; what its scores are made of */
+    uint32_t vector_length;         /* of the head's result; 0: the model has no head */
+    uint32_t whole;                 /* 1: a sequence comes in one step, as tokens see those after them */
     const program_buffer *buffers;
     const wisp_cmd *cmds;
 } program;

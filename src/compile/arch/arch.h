@@ -28,6 +28,7 @@ wisp_view compile_rope_plain(compile_builder *b, const char *name, uint32_t dims
 /* ---- families, in the files of those names; several that share a file say so there ---- */
 void compile_apertus(compile_builder *b);
 void compile_arcee(compile_builder *b);
+void compile_bert(compile_builder *b);
 void compile_bitnet(compile_builder *b);
 void compile_bloom(compile_builder *b);
 void compile_chatglm(compile_builder *b);
@@ -38,12 +39,14 @@ void compile_deepseek(compile_builder *b);
 void compile_deepseek2(compile_builder *b);
 void compile_ernie4_5(compile_builder *b);
 void compile_ernie4_5_moe(compile_builder *b); /* ernie4_5.c */
+void compile_eurobert(compile_builder *b);     /* modern_bert.c */
 void compile_exaone4(compile_builder *b);
 void compile_exaone_moe(compile_builder *b);
 void compile_falcon_h1(compile_builder *b);
 void compile_gemma(compile_builder *b);
 void compile_gemma2(compile_builder *b);
 void compile_gemma3(compile_builder *b);
+void compile_gemma_embedding(compile_builder *b);
 void compile_glm4(compile_builder *b);
 void compile_glm4moe(compile_builder *b);
 void compile_gpt2(compile_builder *b);
@@ -54,6 +57,7 @@ void compile_granite_hybrid(compile_builder *b);
 void compile_hunyuan(compile_builder *b);
 void compile_hunyuan_moe(compile_builder *b); /* hunyuan.c */
 void compile_jamba(compile_builder *b);
+void compile_jina_bert_v2(compile_builder *b); /* bert.c */
 void compile_lfm2(compile_builder *b);
 void compile_llama(compile_builder *b);
 void compile_llama4(compile_builder *b);
@@ -61,9 +65,13 @@ void compile_mamba(compile_builder *b);
 void compile_mamba2(compile_builder *b); /* mamba.c */
 void compile_minicpm(compile_builder *b);
 void compile_mistral3(compile_builder *b); /* llama.c */
-void compile_mpt(compile_builder *b);      /* bloom.c */
+void compile_modern_bert(compile_builder *b);
+void compile_mpt(compile_builder *b); /* bloom.c */
 void compile_nemotron(compile_builder *b);
-void compile_nemotron_h(compile_builder *b); /* with experts, too */
+void compile_nemotron_h(compile_builder *b);     /* with experts, too */
+void compile_neo_bert(compile_builder *b);       /* modern_bert.c */
+void compile_nomic_bert(compile_builder *b);     /* bert.c */
+void compile_nomic_bert_moe(compile_builder *b); /* bert.c; and Jina-BERT 3 */
 void compile_olmo2(compile_builder *b);
 void compile_olmoe(compile_builder *b);
 void compile_orion(compile_builder *b);

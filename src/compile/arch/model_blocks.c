@@ -1,4 +1,4 @@
-#include "compile/arch/model_blocks.h"
+#include "compile/arch/embedding_blocks.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -88,7 +88,24 @@ static wisp_type cache_type(const compile_builder *b)
 void blocks_open(blocks *k, compile_builder *b)
 {
     *k = (blocks){.b = b, .rows = PROGRAM_TOKENS, .kv_type = cache_type(b)};
-    k->io = compile_declare_io(b, b->vocab_size);
+    k->bidirectional = b->whole = !compile_bool_or(b, "attention.causal", true);
+    k->io = compile_declare_io(b);
+}
+
+uint64_t block_rows(const blocks *k, const char *format, uint32_t block)
+{
+    char name[NAME_BYTES];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(name, sizeof name, format, (unsigned)block);
+#pragma GCC diagnostic pop
+    const compile_gguf_tensor *t = compile_gguf_find_tensor(k->b->gguf, name);
+    return t ? t->shape[1] : 0;
+}
+
+bool block_has(const blocks *k, const char *format, uint32_t block)
+{
+    return block_rows(k, format, block) > 0;
 }
 
 /* ---- views ---- */
@@ -167,7 +184,9 @@ wisp_view block_keep(blocks *k, wisp_view v, const char *name)
 
 void block_logits(blocks *k, wisp_view x, float scale, float softcap)
 {
-    wisp_view logits = k->io.logits;
+    block_embedding(k, x, &(block_classifier){.from = PROGRAM_POOL_LAST, .softmax = true});
+    if (k->bidirectional || k->b->status) return; /* a text is not continued by what has seen its end */
+    const wisp_view logits = compile_declare_logits(k->b), argmax = compile_declare_argmax(k->b);
     if (compile_exists(k->b, "output.weight")) {
         block_linear(k, logits, x, "output", 0);
     } else {
@@ -177,7 +196,7 @@ void block_logits(blocks *k, wisp_view x, float scale, float softcap)
     }
     block_scale(k, logits, scale);
     if (softcap != 0) block_softcap(k, logits, softcap);
-    compile_emit(k->b, (wisp_cmd){.op = WISP_OP_ARGMAX, .view = {k->io.argmax, logits}});
+    compile_emit(k->b, (wisp_cmd){.op = WISP_OP_ARGMAX, .view = {argmax, logits}});
 }
 
 /* ---- norms, products, elementwise ---- */
@@ -352,21 +371,41 @@ void block_kv_write(blocks *k, wisp_view cache, wisp_view x, uint32_t kv_heads)
 
 void block_attend(blocks *k, wisp_view y, wisp_view q, block_cache cache, const block_attention *a)
 {
+    const bool looks_ahead = a->mode == WISP_ATTEND_ALL || a->mode == WISP_ATTEND_SYMMETRIC;
+    wisp_attend mode = a->mode;
+    if (k->bidirectional && mode == WISP_ATTEND_CAUSAL && a->window == 0)
+        mode = WISP_ATTEND_ALL;
+    else if (k->bidirectional != looks_ahead)
+        compile_fail(k->b, WISP_E_UNSUPPORTED, "key '%s.attention.causal': %s with this family's window",
+                     k->b->architecture, k->bidirectional ? "false" : "true");
     compile_emit(k->b, (wisp_cmd){.op = WISP_OP_ATTENTION,
                                   .param = {{.u = a->heads},
                                             {.u = a->kv_heads},
                                             {.f = a->scale},
                                             {.f = a->softcap},
                                             {.u = a->window},
-                                            {.u = a->mode}},
+                                            {.u = mode}},
                                   .view = {y, q, cache.keys, cache.values, k->io.positions, k->io.seqs, k->io.pages,
                                            a->sinks, a->slopes}});
+}
+
+static block_cache cache_of_layer(blocks *k, uint32_t kv_heads, uint32_t key_dim, uint32_t value_dim)
+{
+    const uint32_t rows = PROGRAM_SIZE(PROGRAM_SIZE_KV, kv_heads);
+    const block_cache shared = {k->shared_keys, k->shared_values};
+    if (shared.keys.rows == rows && shared.keys.cols == key_dim && shared.values.cols == value_dim) return shared;
+    const block_cache made = block_kv_cache(k, kv_heads, key_dim, value_dim);
+    if (k->bidirectional) {
+        k->shared_keys = made.keys;
+        k->shared_values = made.values;
+    }
+    return made;
 }
 
 void block_self_attention(blocks *k, wisp_view y, wisp_view q, wisp_view key, wisp_view value, const block_attention *a)
 {
     if (k->b->status) return;
-    const block_cache cache = block_kv_cache(k, a->kv_heads, key.cols / a->kv_heads, value.cols / a->kv_heads);
+    const block_cache cache = cache_of_layer(k, a->kv_heads, key.cols / a->kv_heads, value.cols / a->kv_heads);
     block_kv_write(k, cache.keys, key, a->kv_heads);
     block_kv_write(k, cache.values, value, a->kv_heads);
     block_attend(k, y, q, cache, a);

@@ -22,6 +22,8 @@ typedef struct blocks {
     compile_io io;
     uint32_t rows; /* of scratch that is asked for: PROGRAM_TOKENS, PROGRAM_OUTPUTS once block_keep was called */
     wisp_type kv_type;
+    bool bidirectional;                   /* tokens see those after them: attention.causal is false */
+    wisp_view shared_keys, shared_values; /* the cache of every layer then: no step sees another's */
     uint32_t scratch_count;
     struct {
         const char *name;
@@ -43,6 +45,10 @@ block_shape block_read_shape(compile_builder *b);
 block_shape block_read_mixed_shape(compile_builder *b);
 void blocks_open(blocks *k, compile_builder *b);
 
+/* Is there such a tensor, and how many rows has it (0: none)? Formats as compile_weight_view's. */
+bool block_has(const blocks *k, const char *format, uint32_t block);
+uint64_t block_rows(const blocks *k, const char *format, uint32_t block);
+
 /* ---- views ---- */
 /* f32[rows of now, cols]; the same name is the same memory, as large as the widest asked for. */
 wisp_view block_scratch(blocks *k, const char *name, uint32_t cols);
@@ -60,7 +66,8 @@ void block_add_positions(blocks *k, wisp_view x, uint32_t rows);
 /* Of the rows of `v` those whose logits are wanted, in scratch `name`; call it for each view that goes on after the
  * last block's attention. Afterwards scratch has rows of outputs only. */
 wisp_view block_keep(blocks *k, wisp_view v, const char *name);
-/* Logits from normed x: output.weight, or token_embd's where there is none; times `scale`; softcap 0: none. */
+/* Logits from normed x: output.weight, or token_embd's where there is none; times `scale`; softcap 0: none. And x as
+ * the tokens' vectors (embedding_blocks.h). */
 void block_logits(blocks *k, wisp_view x, float scale, float softcap);
 
 /* ---- norms, products, elementwise ---- */
@@ -115,7 +122,7 @@ block_cache block_kv_cache(blocks *k, uint32_t kv_heads, uint32_t key_dim, uint3
 void block_kv_write(blocks *k, wisp_view cache, wisp_view x, uint32_t kv_heads);
 /* y = attention of q over the caches as they are. */
 void block_attend(blocks *k, wisp_view y, wisp_view q, block_cache cache, const block_attention *a);
-/* Writes key and value into caches of this layer's own, then attends. */
+/* Writes key and value into caches (of this layer's own, if the model is causal), then attends. */
 void block_self_attention(blocks *k, wisp_view y, wisp_view q, wisp_view key, wisp_view value,
                           const block_attention *a);
 /* ALiBi's slopes of the heads, for a bias of at most `bias_max` (8), as a tensor of the capsule. */

@@ -33,16 +33,6 @@ static wisp_view ints(wisp_view v)
     return v;
 }
 
-static bool has(const blocks *k, const char *format, uint32_t block)
-{
-    char name[NAME_BYTES];
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(name, sizeof name, format, (unsigned)block);
-#pragma GCC diagnostic pop
-    return compile_exists(k->b, name);
-}
-
 static void unary(blocks *k, uint32_t op, wisp_view x)
 {
     compile_emit(k->b, (wisp_cmd){.op = op, .view = {x, x}});
@@ -96,7 +86,7 @@ static void activate(blocks *k, wisp_view gate, wisp_view up, const block_moe *m
 /* Rows of each chosen expert, active: what its second matrix reads. */
 static wisp_view expert_inner(blocks *k, wisp_view x, wisp_view chosen, const block_moe *m, uint32_t block)
 {
-    if (has(k, "blk.%u.ffn_gate_up_exps.weight", block)) {
+    if (block_has(k, "blk.%u.ffn_gate_up_exps.weight", block)) {
         wisp_view both = block_split(block_scratch(k, "expert gate", 2 * m->used * m->ff_width), m->used);
         wisp_view gate = block_columns(both, 0, m->ff_width), up = block_columns(both, m->ff_width, m->ff_width);
         expert_linear(k, both, x, chosen, m, "blk.%u.ffn_gate_up_exps", block);
@@ -105,7 +95,7 @@ static wisp_view expert_inner(blocks *k, wisp_view x, wisp_view chosen, const bl
     }
     wisp_view up = block_split(block_scratch(k, "expert up", m->used * m->ff_width), m->used);
     expert_linear(k, up, x, chosen, m, "blk.%u.ffn_up_exps", block);
-    if (!has(k, "blk.%u.ffn_gate_exps.weight", block)) {
+    if (!block_has(k, "blk.%u.ffn_gate_exps.weight", block)) {
         activate(k, up, up, m, false);
         return up;
     }
@@ -153,7 +143,7 @@ void block_shared_expert(blocks *k, wisp_view y, wisp_view x, uint32_t ff_width,
     wisp_view gate = block_scratch(k, "gate", ff_width), up = block_scratch(k, "up", ff_width);
     wisp_view shared = block_scratch(k, "shared", y.cols);
     block_linear(k, up, x, "blk.%u.ffn_up_shexp", block);
-    if (has(k, "blk.%u.ffn_gate_shexp.weight", block)) {
+    if (block_has(k, "blk.%u.ffn_gate_shexp.weight", block)) {
         block_linear(k, gate, x, "blk.%u.ffn_gate_shexp", block);
         block_glu(k, gate, up, kind);
     } else {
@@ -161,7 +151,7 @@ void block_shared_expert(blocks *k, wisp_view y, wisp_view x, uint32_t ff_width,
         block_act(k, gate, kind);
     }
     block_linear(k, shared, gate, "blk.%u.ffn_down_shexp", block);
-    if (has(k, "blk.%u.ffn_gate_inp_shexp.weight", block)) {
+    if (block_has(k, "blk.%u.ffn_gate_inp_shexp.weight", block)) {
         wisp_view much = block_scratch(k, "shared weight", 1);
         block_linear(k, much, x, "blk.%u.ffn_gate_inp_shexp", block);
         block_act(k, much, WISP_ACT_SIGMOID);

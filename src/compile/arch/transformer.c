@@ -91,8 +91,7 @@ static void add_part(blocks *k, const block_layer *l, wisp_view x, wisp_view par
     block_add(k, x, x, part);
 }
 
-static void feed_forward(blocks *k, const block_shape *s, const block_layer *l, wisp_view y, wisp_view x,
-                         uint32_t block)
+void block_feed_forward(blocks *k, const block_shape *s, const block_layer *l, wisp_view y, wisp_view x, uint32_t block)
 {
     if (!l->moe || block < l->dense_layers) {
         l->ffn(k, y, x, s->ff_width, l->act, block);
@@ -109,7 +108,7 @@ wisp_view block_after_mixing(blocks *k, const block_shape *s, const block_layer 
     block_linear(k, y, mixed, output, block);
     add_part(k, l, x, y);
     block_norm(k, l->norm, s->epsilon, h, x, l->ffn_norm ? l->ffn_norm : "blk.%u.ffn_norm", block);
-    feed_forward(k, s, l, y, h, block);
+    block_feed_forward(k, s, l, y, h, block);
     add_part(k, l, x, y);
     return x;
 }
@@ -144,7 +143,7 @@ wisp_view block_parallel(blocks *k, const block_shape *s, const block_layer *l, 
     if (block + 1 == s->layers) h = block_keep(k, h, "h.out");
     const wisp_view y = block_scratch(k, "y", s->width), z = block_scratch(k, "z", s->width);
     block_linear(k, y, attended, "blk.%u.attn_output", block);
-    feed_forward(k, s, l, z, h, block);
+    block_feed_forward(k, s, l, z, h, block);
     add_part(k, l, x, z);
     add_part(k, l, x, y);
     return x;
@@ -158,7 +157,7 @@ wisp_view block_postnorm(blocks *k, const block_shape *s, const block_layer *l, 
     block_linear(k, y, attended, "blk.%u.attn_output", block);
     block_norm(k, l->norm, s->epsilon, y, y, "blk.%u.post_attention_norm", block);
     add_part(k, l, x, y);
-    feed_forward(k, s, l, y, x, block);
+    block_feed_forward(k, s, l, y, x, block);
     block_norm(k, l->norm, s->epsilon, y, y, "blk.%u.post_ffw_norm", block);
     add_part(k, l, x, y);
     return x;
@@ -176,7 +175,7 @@ wisp_view block_sandwich(blocks *k, const block_shape *s, const block_layer *l, 
     block_norm(k, l->norm, s->epsilon, y, y, "blk.%u.post_attention_norm", block);
     add_part(k, l, x, y);
     block_norm(k, l->norm, s->epsilon, h, x, l->ffn_norm ? l->ffn_norm : "blk.%u.ffn_norm", block);
-    feed_forward(k, s, l, y, h, block);
+    block_feed_forward(k, s, l, y, h, block);
     block_norm(k, l->norm, s->epsilon, y, y, "blk.%u.post_ffw_norm", block);
     add_part(k, l, x, y);
     return x;

@@ -64,6 +64,9 @@ wisp_view block_attend_heads(blocks *k, const block_shape *s, const block_layer 
 wisp_view block_attention_of(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, uint32_t block);
 /* In the last layer: of x and y only the rows whose logits are wanted. */
 void block_keep_wanted(blocks *k, const block_shape *s, wisp_view *x, wisp_view *y, uint32_t block);
+/* y = what the layer's feed-forward, or its experts, make of x. */
+void block_feed_forward(blocks *k, const block_shape *s, const block_layer *l, wisp_view y, wisp_view x,
+                        uint32_t block);
 /* The second half of block_prenorm: output projection and feed-forward. */
 wisp_view block_after_attention(blocks *k, const block_shape *s, const block_layer *l, wisp_view x, wisp_view attended,
                                 uint32_t block);
