@@ -148,7 +148,8 @@ static wisp_status no_memory(writer *w)
 static base_span piece_text(const writer *w, uint32_t piece)
 {
     const uint32_t *offsets = (const uint32_t *)(const void *)w->offsets.data;
-    return (base_span){w->text.data + offsets[piece], offsets[piece + 1] - offsets[piece]};
+    const uint8_t *text = w->text.data ? w->text.data : (const uint8_t *)""; /* all texts may be empty */
+    return (base_span){text + offsets[piece], offsets[piece + 1] - offsets[piece]};
 }
 
 /* The slot that holds the text, or the free one where it belongs; *tag: what a slot for it has above the index. */

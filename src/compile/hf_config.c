@@ -368,9 +368,12 @@ static wisp_status put_window(const hf_config *c, gguf_head *h, wisp_report *rep
 wisp_status hf_config_put(const hf_config *c, gguf_head *h, wisp_report *report)
 {
     char name[128];
+    double kv_heads;
+    bool found;
     gguf_put_string(h, "general.architecture", c->family->architecture, strlen(c->family->architecture));
     BASE_TRY(put_common(c, h, report));
-    if (!hf_config_get(c, "num_key_value_heads") && c->kv_heads == c->heads)
+    BASE_TRY(number(c, "num_key_value_heads", &kv_heads, &found, report));
+    if (!found) /* as many as there are heads */
         gguf_put_u32(h, full_key(name, c, "attention.head_count_kv"), c->kv_heads);
     BASE_TRY(put_rope_base(c, h, report));
     BASE_TRY(put_scaling(c, h, report));
