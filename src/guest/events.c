@@ -51,7 +51,8 @@ void guest_put_error(base_buffer *b, const guest_request *r, const char *param, 
     if (report->status == WISP_E_INPUT || report->status == WISP_E_LIMIT || report->status == WISP_E_USAGE)
         type = "invalid_request_error";
     if (report->status == WISP_E_UNSUPPORTED) type = "unsupported";
-    if (report->status == WISP_E_LIMIT && param && strcmp(param, "prompt") == 0) code = "context_length_exceeded";
+    if (report->status == WISP_E_LIMIT && param && (strcmp(param, "prompt") == 0 || strcmp(param, "input") == 0))
+        code = "context_length_exceeded";
     base_put_u8(b, '{');
     guest_put_id(b, r);
     base_put_text(b, ",\"error\":{\"message\":");
