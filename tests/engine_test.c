@@ -654,6 +654,97 @@ static void test_score(void **state)
     close_model(&m);
 }
 
+/* ---- vectors ---- */
+
+static char *embed_with(const model *m, const char *options, const char *fields)
+{
+    char json[256];
+    guest_engine *e = start(m, options);
+    snprintf(json, sizeof json, "{\"object\":\"embeddings\",%s}", fields);
+    char *line = ask(e, json);
+    guest_engine_free(e);
+    return line;
+}
+
+/* What comes before "usage", which is all that may depend on other things than the text. */
+static void assert_same_vectors(char *a, char *b)
+{
+    char *end = strstr(a, "\"usage\"");
+    assert_non_null(end);
+    assert_memory_equal(a, b, (size_t)(end - a));
+    base_free(a);
+    base_free(b);
+}
+
+static void test_embeddings(void **state)
+{
+    static const char *const poolings[] = {"none", "mean", "cls", "last"};
+    static const char *const refused[][2] = {
+        {"\"x\":1", "input: a string or an array"},
+        {"\"input\":7", "input: a string or an array"},
+        {"\"input\":[\"a\",7]", "input: each must be"},
+        {"\"input\":[[1],[999999]]", "input: token ids"},
+        {"\"input\":[[1],[]]", "input: text 2: no tokens"},
+        {"\"input\":[]", "input: no tokens"},
+        {"\"input\":\"a\",\"pooling\":\"max\"", "pooling: must be"},
+        {"\"input\":\"a\",\"pooling\":\"rank\"", "no head that makes scores"},
+        {"\"input\":\"a\",\"encoding_format\":\"hex\"", "encoding_format: must be"},
+        {"\"input\":\"a\",\"dimensions\":0", "dimensions: must be"},
+        {"\"input\":\"a\",\"dimensions\":4096", "dimensions: this model's vectors have"},
+        {"\"input\":\"a\",\"normalize\":1", "normalize: must be"},
+        {"\"input\":[[1],[1,2,3,4,5,6,7,8,9]]", "input: text 2: 9 tokens do not fit the context of 8"},
+    };
+    (void)state;
+    model m;
+    open_fixture(&m);
+    for (int i = 0; i < 4; i++) {
+        char fields[128];
+        snprintf(fields, sizeof fields, "\"input\":[[1,40,41,200,7,100],[1,3]],\"pooling\":\"%s\"", poolings[i]);
+        assert_same_vectors(embed_with(&m, "", fields), embed_with(&m, "{\"chunk\":1}", fields));
+        assert_same_vectors(embed_with(&m, "", fields), embed_with(&m, "{\"chunk\":4}", fields));
+    }
+    guest_engine *e = start(&m, "{\"context\":8}");
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        char json[192];
+        snprintf(json, sizeof json, "{\"object\":\"embeddings\",%s}", refused[i][0]);
+        assert_int_equal(guest_submit(e, json, strlen(json)), 0);
+        const base_span event = guest_next_event(e);
+        if (!memmem(event.data, event.size, refused[i][1], strlen(refused[i][1]))) print_error("%s\n", json);
+        assert_non_null(memmem(event.data, event.size, refused[i][1], strlen(refused[i][1])));
+    }
+    assert_answers(e, "{\"object\":\"embeddings\",\"input\":[1],\"dimensions\":1}", "\"embedding\":[-1],");
+    assert_answers(e, "{\"object\":\"embeddings\",\"input\":[1],\"dimensions\":1,\"encoding_format\":\"base64\"}",
+                   "\"embedding\":\"AACAvw==\",\"tokens\":1}");
+    assert_answers(e, "{\"object\":\"embeddings\",\"input\":[[1],[1,2]]}",
+                   "\"usage\":{\"prompt_tokens\":3,\"total_tokens\":3}");
+    assert_answers(e, "{\"prompt\":\"a\",\"max_tokens\":3}", "\"finish_reason\":"); /* logits again */
+    guest_engine_free(e);
+    close_model(&m);
+}
+
+static void test_embeddings_out_of_memory(void **state)
+{
+    (void)state;
+    model m;
+    open_fixture(&m);
+    bool finished = false;
+    for (int n = 0; !finished; n++) {
+        wisp_report report = {0};
+        guest_engine *e = start(&m, "");
+        base_mem_fail_after(n);
+        static const char json[] = "{\"object\":\"embeddings\",\"input\":[[1,40,41],\"ab\"]}";
+        guest_submit(e, json, sizeof json - 1);
+        while (guest_step(e) > 0)
+            ;
+        base_mem_fail_after(-1);
+        for (base_span event; (event = guest_next_event(e)).data;)
+            finished |= memmem(event.data, event.size, "\"list\"", 6) != NULL;
+        guest_engine_free(e);
+        (void)report;
+    }
+    close_model(&m);
+}
+
 /* ---- a trained model against its reference ---- */
 
 static const char *shared_path(const char *name)
@@ -759,6 +850,7 @@ int main(void)
         cmocka_unit_test(test_damaged_programs), cmocka_unit_test(test_digest),
         cmocka_unit_test(test_story_f32),        cmocka_unit_test(test_story_f16),
         cmocka_unit_test(test_story_q8),         cmocka_unit_test(test_score),
+        cmocka_unit_test(test_embeddings),       cmocka_unit_test(test_embeddings_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
