@@ -373,6 +373,65 @@ static void test_refusals(void **state)
     close_model(&m);
 }
 
+/* With context_shift: the same as a new request with the tokens that stay. */
+static void test_context_shift(void **state)
+{
+    (void)state;
+    model m;
+    open_fixture(&m);
+    guest_engine *e = start(&m, "{\"context\":16,\"chunk\":4}");
+    assert_refused(e, "{\"prompt\":[1,70,71,72,73,74,75,76,77,78,79,80,81,82,83,84,85,86,87,88]}", "prompt",
+                   "invalid_request_error");
+    assert_refused(e, "{\"prompt\":\"a\",\"context_shift\":true,\"keep\":16}", "keep", "invalid_request_error");
+    static const char *const pairs[][2] = {
+        {"{\"prompt\":[1,70,71,72,73,74,75,76,77,78,79,80,81,82,83,84,85,86,87,88],\"max_tokens\":9,"
+         "\"context_shift\":true,\"ignore_eos\":true,\"temperature\":0}",
+         "{\"prompt\":[1,82,83,84,85,86,87,88],\"max_tokens\":9,\"ignore_eos\":true,\"temperature\":0}"},
+        {"{\"prompt\":[1,70,71,72,73,74,75,76,77,78,79,80,81,82,83,84,85,86,87,88],\"max_tokens\":8,\"keep\":4,"
+         "\"context_shift\":true,\"ignore_eos\":true,\"temperature\":0}",
+         "{\"prompt\":[1,70,71,72,83,84,85,86,87,88],\"max_tokens\":8,\"ignore_eos\":true,\"temperature\":0}"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        char *shifted = ask(e, pairs[i][0]), *fresh = ask(e, pairs[i][1]);
+        char *a = text_of(shifted), *b = text_of(fresh);
+        assert_string_equal(a, b);
+        assert_non_null(strstr(shifted, "\"prompt_tokens\":20,"));
+        assert_non_null(strstr(shifted, "\"shifts\":1,"));
+        base_free(a);
+        base_free(b);
+        base_free(shifted);
+        base_free(fresh);
+    }
+    assert_answers(e, "{\"prompt\":[1,75],\"max_tokens\":40,\"context_shift\":true,\"ignore_eos\":true}",
+                   "\"shifts\":3,\"dropped_tokens\":27}"); /* 17 become 8, three times; then 8 + 7 fit */
+    guest_engine_free(e);
+    close_model(&m);
+}
+
+/* What does not fit is refused before anything is allocated, and what would fit is said. */
+static void test_context_that_does_not_fit(void **state)
+{
+    (void)state;
+    model m;
+    open_fixture(&m);
+    guest_source source = guest_source_of_span(&m.parsed.segments[0]);
+    base_budget budget = {.limit = 2 << 20};
+    const tensor_options options = {.budget = &budget};
+    wisp_report report = {0};
+    tensor_device *device;
+    guest_engine *e;
+    static const char json[] = "{\"context\":256,\"parallel\":64}";
+    assert_int_equal(tensor_device_new(&device, &options, &report), WISP_OK);
+    const uint64_t used = budget.used;
+    assert_int_equal(
+        guest_engine_new(&e, &source, device, (base_span){(const uint8_t *)json, sizeof json - 1}, &report),
+        WISP_E_MEMORY);
+    assert_non_null(strstr(report.text, "256 positions need"));
+    assert_non_null(strstr(report.text, " fit "));
+    assert_int_equal(budget.used, used);
+    tensor_device_free(device);
+    close_model(&m);
+}
+
 static void test_options(void **state)
 {
     (void)state;
@@ -385,6 +444,8 @@ static void test_options(void **state)
                                       "{\"parallel\":65}",
                                       "{\"modle\":\"x\"}",
                                       "{\"model\":1}",
+                                      "{\"kv_type\":\"q4_1\"}",
+                                      "{\"kv_type\":1}",
                                       "{"};
     model m;
     open_fixture(&m);
@@ -851,6 +912,7 @@ int main(void)
         cmocka_unit_test(test_story_f32),        cmocka_unit_test(test_story_f16),
         cmocka_unit_test(test_story_q8),         cmocka_unit_test(test_score),
         cmocka_unit_test(test_embeddings),       cmocka_unit_test(test_embeddings_out_of_memory),
+        cmocka_unit_test(test_context_shift),    cmocka_unit_test(test_context_that_does_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,9 +49,10 @@ def logits(capsule, prompt, *more):
     return json.loads(result.stdout) if result.returncode == 0 else {"error": result.stderr.strip()[-300:]}
 
 
-def node_logits(capsule, prompt):
+def node_logits(capsule, prompt, *more):
     script = SOURCE / "examples" / "node" / "run.mjs"
-    out = subprocess.run([NODE, "--no-warnings", script, capsule, "--logits", "-p", prompt, "--top", "20", "--greedy", "4"],
+    out = subprocess.run([NODE, "--no-warnings", script, capsule, "--logits", "-p", prompt, "--top", "20", "--greedy", "4",
+                          *more],
                          capture_output=True, text=True, timeout=600).stdout
     return json.loads(out or "{}")
 
@@ -114,6 +115,17 @@ def logits_of_ids(capsule, case, *more):
     result = run("logits", capsule, "--tokens", ",".join(map(str, case["prompt_ids"])), "--top", 20, "--json", "--greedy",
                  len(case["greedy_ids"]), *more)
     return json.loads(result.stdout) if result.returncode == 0 else {"error": result.stderr.strip()[-300:]}
+
+
+def caches(name, capsule, prompt):
+    """Keys and values of every type: one digest natively, portably, in chunks and in Node."""
+    for kind in ("f32", "f16", "q8_0", "q4_0"):
+        base = logits(capsule, prompt, "--greedy", 4, "--kv-type", kind).get("sha256")
+        for more in (("--chunk", 3), ("--device", "portable", "--chunk", 7)):
+            if logits(capsule, prompt, "--greedy", 4, "--kv-type", kind, *more).get("sha256") != base or not base:
+                fail(name, f"keys and values in {kind}: another digest with {' '.join(map(str, more))}")
+        if NODE and not SANITIZED and node_logits(capsule, prompt, "--kv-type", kind).get("sha256") != base:
+            fail(name, f"keys and values in {kind}: another digest in Node")
 
 
 def one_digest(name, capsule, prompt):
@@ -180,6 +192,8 @@ def family(folder, name):
         row[kind] = (compare_vectors if name in ENCODERS else compare)(name, kind, capsule, cases)
         if kind == "f16" and name not in ENCODERS:
             one_digest(name, capsule, cases[0]["prompt"])
+            if name in ("llama", "deepseek2-lite", "lfm2"):
+                caches(name, capsule, cases[0]["prompt"])
         capsule.unlink()
     return row
 

@@ -235,13 +235,31 @@ static void plain_attention(const attention_case *a, const float *q, const float
         }
 }
 
-static void attention_has_options(void **state)
+/* What a cache of that type keeps of rows of d elements (at most 32). */
+static void as_kept(uint32_t type, float *x, int rows, int d)
+{
+    const float least = type == WISP_Q8_0 ? -127 : -8, most = type == WISP_Q8_0 ? 127 : 7;
+    for (int r = 0; r < rows && type != WISP_F32; r++, x += d) {
+        float extreme = 0;
+        for (int i = 0; i < d; i++)
+            if (fabsf(x[i]) > fabsf(extreme)) extreme = x[i];
+        const _Float16 kept = (_Float16)(type == WISP_Q8_0 ? fabsf(extreme) / 127 : extreme / -8);
+        const volatile float scale = (float)kept, id = scale != 0 ? 1 / scale : 0;
+        for (int i = 0; i < d; i++) {
+            const volatile float t = x[i] * id;
+            x[i] = rintf(fmaxf(least, fminf(most, t))) * scale;
+        }
+    }
+}
+
+/* Of what a cache of that type keeps. */
+static void attend_with_options(fixture *f, uint32_t type, double tolerance)
 {
     static const attention_case cases[] = {{0, 0, 0, 0, 0}, {0, 3, 0, 0, 0}, {1, 0, 0, 0, 0}, {2, 3, 0, 0, 0},
                                            {3, 4, 0, 0, 0}, {0, 0, 2, 0, 0}, {0, 0, 0, 1, 0}, {1, 0, 0, 1, 0},
                                            {0, 0, 0, 0, 1}, {0, 2, 1, 1, 1}, {3, 2, 3, 1, 1}};
-    fixture *f = *state;
     wisp_report report;
+    uint64_t row = 34;
     float q[POSITIONS * QUERY_HEADS * KEY], k[POSITIONS * 2 * KEY], v[POSITIONS * 2 * VALUE];
     float y[POSITIONS * QUERY_HEADS * VALUE];
     double want[POSITIONS * QUERY_HEADS * VALUE];
@@ -258,12 +276,15 @@ static void attention_has_options(void **state)
     put(f, SEQ, seq, sizeof seq);
     put(f, X, k, sizeof k);
     put(f, B, v, sizeof v);
+    as_kept(type, k, POSITIONS * 2, KEY);
+    as_kept(type, v, POSITIONS * 2, VALUE);
     put(f, C, q, sizeof q);
     put(f, FREQ, slope_of, sizeof slope_of);
     put(f, IDS, sink_of, sizeof sink_of);
     const wisp_view p = view(f, POS, WISP_I32, 1, POSITIONS), s = view(f, SEQ, WISP_I32, 1, POSITIONS),
-                    t = view(f, TABLE, WISP_I32, 2, 2), keys = view(f, KC, WISP_F32, 3 * 2 * 64, KEY),
-                    values = view(f, VC, WISP_F32, 3 * 2 * 64, VALUE);
+                    t = view(f, TABLE, WISP_I32, 2, 2);
+    wisp_view keys = view(f, KC, type, 3 * 2 * 64, KEY), values = view(f, VC, type, 3 * 2 * 64, VALUE);
+    if (type != WISP_F32 && tensor_row_bytes(type, 32, &row)) keys.stride = values.stride = row;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const attention_case *a = &cases[i];
         const wisp_cmd list[] = {
@@ -284,8 +305,21 @@ static void attention_has_options(void **state)
         get(f, Y, y, sizeof y);
         plain_attention(a, q, k, v, want);
         for (size_t c = 0; c < sizeof y / 4; c++)
-            if (fabs(y[c] - want[c]) > 3e-6) fail_msg("case %zu, element %zu: %g, not %g", i, c, (double)y[c], want[c]);
+            if (fabs(y[c] - want[c]) > tolerance)
+                fail_msg("case %zu, element %zu: %g, not %g", i, c, (double)y[c], want[c]);
     }
+}
+
+static void attention_has_options(void **state)
+{
+    attend_with_options(*state, WISP_F32, 3e-6);
+}
+
+/* The rounding of queries and weights to 13 bits apart. */
+static void quantized_caches_follow_the_page(void **state)
+{
+    attend_with_options(*state, WISP_Q8_0, 4e-4);
+    attend_with_options(*state, WISP_Q4_0, 4e-4);
 }
 
 /* ---- argmax: ties, NaN, infinities ---- */
@@ -317,7 +351,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(matmul_follows_the_page),  TEST(functions_are_accurate),
         TEST(activations_are_accurate), TEST(attention_is_causal_and_normalized),
-        TEST(attention_has_options),    TEST(argmax_ties_and_nans),
+        TEST(attention_has_options),    TEST(quantized_caches_follow_the_page),
+        TEST(argmax_ties_and_nans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,6 +81,15 @@ typedef enum wisp_device {
     WISP_DEVICE_PORTABLE = 1 /**< nothing is replaced: the capsule's own code runs, as in any WebAssembly engine */
 } wisp_device;
 
+/** What keys and values are kept in. Quantized ones take less memory and are less exact (docs/numerics.md). */
+typedef enum wisp_kv_type {
+    WISP_KV_MODEL = 0, /**< as the model says: F16, or F32 for a model whose matrices are F32 */
+    WISP_KV_F32 = 1,
+    WISP_KV_F16 = 2,
+    WISP_KV_Q8_0 = 3,
+    WISP_KV_Q4_0 = 4
+} wisp_kv_type;
+
 typedef struct wisp_session_options {
     size_t size;
     wisp_device device;
@@ -92,6 +101,7 @@ typedef struct wisp_session_options {
     wisp_session_created created; /**< may be NULL */
     void *created_context;
     wisp_native native; /**< for the engine's code; its device functions are native with WISP_DEVICE_CPU anyhow */
+    wisp_kv_type kv_type;
 } wisp_session_options;
 
 WISP_API wisp_status wisp_session_new(wisp_session **session, wisp_capsule *capsule,
@@ -117,6 +127,8 @@ typedef struct wisp_completion {
     const char *const *stop; /**< stop strings */
     size_t stop_count;
     bool ignore_eos;
+    bool context_shift; /**< when the context is full, drop the oldest half and go on; else the text ends there */
+    int32_t keep;       /**< the first tokens, which context_shift never drops; 0: the one that begins every text */
 } wisp_completion;
 
 #define WISP_COMPLETION_DEFAULTS                                                                                       \

@@ -204,7 +204,7 @@ void cli_fill_quantize(wisp_quantize_options *options);
 /* Options of every command that runs a model; CLI_SESSION_OPTIONS lists them in a table. */
 typedef struct cli_session_options {
     uint64_t threads, context;
-    unsigned device;
+    unsigned device, kv_type;
     bool stats;
     unsigned native; /* of programs too: CLI_NATIVE_OPTION */
 } cli_session_options;
@@ -215,6 +215,15 @@ extern cli_session_options cli_session;
          "N",      "threads (one a CPU); positions to make room for (the model's, at most 4096)",                      \
          CLI_UINT, &cli_session.context,                                                                               \
          1,        1 << 24,                                                                                            \
+         NULL},                                                                                                        \
+        {0,                                                                                                            \
+         "kv-type",                                                                                                    \
+         "model|f32|f16|q8_0|q4_0",                                                                                    \
+         "what keys and values are kept in",                                                                           \
+         CLI_CHOICE,                                                                                                   \
+         &cli_session.kv_type,                                                                                         \
+         0,                                                                                                            \
+         0,                                                                                                            \
          NULL},                                                                                                        \
     {                                                                                                                  \
         0, "device", "cpu|portable", "native kernels, or the capsule's own code (slower)", CLI_CHOICE,                 \

@@ -12,7 +12,8 @@ static const char *prompt, *prompt_file;
 static int32_t max_tokens = -1, top_k = 40;
 static double temperature = 0.8, top_p = 0.95, min_p = 0.05, repeat_penalty = 1;
 static uint64_t seed;
-static bool seed_given;
+static bool seed_given, context_shift;
+static int32_t keep;
 
 #define FOR_MODELS "Options for models"
 #define FOR_PROGRAMS "Options for programs (before FILE; what follows it is the program's)"
@@ -32,6 +33,9 @@ static const cli_option options[] = {
     {0, "repeat-penalty", "R", NULL, CLI_REAL, &repeat_penalty, 0.01, 100, NULL},
     {0, "seed", "S", "make recent tokens less likely (1: off); same seed, same text (random)", CLI_UINT, &seed, 0,
      1.8446744073709552e19, &seed_given},
+    {0, "context-shift", NULL, NULL, CLI_FLAG, &context_shift, 0, 0, NULL},
+    {0, "keep", "N", "when the context is full, drop the oldest half and go on; never the first N tokens", CLI_INT,
+     &keep, 0, INT32_MAX, NULL},
     CLI_SESSION_OPTIONS,
     {0, "", NULL, FOR_PROGRAMS, CLI_HEADING, NULL, 0, 0, NULL},
     CLI_PROGRAM_OPTIONS,
@@ -75,6 +79,19 @@ static void put_text(const char *text, size_t size)
     }
 }
 
+/* The text that was asked for did not fit. */
+static void take_done(outcome *o, const wisp_event *event)
+{
+    o->done = *event;
+    const bool cut = strcmp(event->finish_reason, "length") == 0 && (int64_t)event->completion_tokens < max_tokens;
+    if (!cut) return;
+    o->report->status = WISP_E_LIMIT;
+    snprintf(o->report->text, sizeof o->report->text,
+             "the context is full: %u tokens of the prompt and %u of %d generated; --context makes more room, "
+             "--context-shift drops the oldest",
+             event->prompt_tokens, event->completion_tokens, (int)max_tokens);
+}
+
 static bool on_event(void *context, const wisp_event *event)
 {
     outcome *o = context;
@@ -86,7 +103,7 @@ static bool on_event(void *context, const wisp_event *event)
             return false;
         }
     }
-    if (event->kind == WISP_EVENT_DONE) o->done = *event;
+    if (event->kind == WISP_EVENT_DONE) take_done(o, event);
     if (event->kind == WISP_EVENT_ERROR) {
         o->report->status = WISP_E_INPUT;
         snprintf(o->report->text, sizeof o->report->text, "%.500s", event->text);
@@ -129,7 +146,9 @@ static wisp_status generate(wisp_capsule *capsule, const char *text, size_t size
                                .top_p = top_p,
                                .min_p = min_p,
                                .repeat_penalty = repeat_penalty,
-                               .seed = seed};
+                               .seed = seed,
+                               .context_shift = context_shift,
+                               .keep = keep};
     wisp_status status = cli_start(&session, capsule, 0, report);
     if (status == WISP_OK) status = wisp_submit(session, &request, NULL, report);
     if (status == WISP_OK) status = wisp_run(session, on_event, &o, report);

@@ -64,6 +64,7 @@ wisp_status cli_start(wisp_session **session, wisp_capsule *capsule, uint32_t ch
         .chunk = chunk,
         .created = watch,
         .native = cli_native(),
+        .kv_type = (wisp_kv_type)cli_session.kv_type,
     };
     return wisp_session_new(session, capsule, &options, report);
 }

@@ -25,6 +25,9 @@ static const char help[] =
     "  --repeat-penalty R      weakens tokens of the last 64; 1: off (default 1)\n"
     "  --seed S                same seed, same text (default: random)\n"
     "  --context N             positions to make room for (default: the model's, at most 4096)\n"
+    "  --kv-type TYPE          keys and values as f32, f16, q8_0 or q4_0 (default: the model's, mostly f16)\n"
+    "  --context-shift         when the context is full, drop the oldest half and go on (default: stop)\n"
+    "  --keep N                ... but never the first N tokens (default: the one that begins every text)\n"
     "  --chunk N               prompt tokens a step (default 256)\n"
     "  --pooling P             none, mean, cls, last or rank (default: the model's)\n"
     "  --stats                 speed, on standard error\n"
@@ -36,7 +39,7 @@ typedef enum mode { MODE_COMPLETE, MODE_LOGITS, MODE_TOKENIZE, MODE_EMBED } mode
 
 typedef struct command {
     mode mode;
-    const char *prompt, *tokens, *context, *chunk, *pooling;
+    const char *prompt, *tokens, *context, *chunk, *kv_type, *pooling;
     bool no_special, no_normalize, stats, help;
     base_buffer fields; /* ,"name":value ... */
 } command;
@@ -51,7 +54,7 @@ static const struct {
     {"--top-k", "top_k", 1 << MODE_COMPLETE},      {"--top-p", "top_p", 1 << MODE_COMPLETE},
     {"--min-p", "min_p", 1 << MODE_COMPLETE},      {"--repeat-penalty", "repetition_penalty", 1 << MODE_COMPLETE},
     {"--seed", "seed", 1 << MODE_COMPLETE},        {"--top", "top", 1 << MODE_LOGITS},
-    {"--greedy", "greedy", 1 << MODE_LOGITS},
+    {"--greedy", "greedy", 1 << MODE_LOGITS},      {"--keep", "keep", 1 << MODE_COMPLETE},
 };
 
 static int usage(const char *what, const char *which)
@@ -99,6 +102,11 @@ static int parse_value(command *c, const char *option, const char *value)
         c->pooling = value;
         return 0;
     }
+    if (strcmp(option, "--kv-type") == 0) {
+        if (value[strspn(value, "fq0123456789_")]) return usage("not a type:", value);
+        c->kv_type = value;
+        return 0;
+    }
     if (!looks_numeric(value)) return usage("not a number:", value);
     if (strcmp(option, "--context") == 0) c->context = value;
     if (strcmp(option, "--chunk") == 0) c->chunk = value;
@@ -111,7 +119,7 @@ static bool takes_value(const command *c, const char *option)
 {
     if (strcmp(option, "--tokens") == 0) return c->mode == MODE_LOGITS || c->mode == MODE_EMBED;
     if (strcmp(option, "--pooling") == 0) return c->mode == MODE_EMBED;
-    static const char *const others[] = {"-p", "--prompt", "--context", "--chunk"};
+    static const char *const others[] = {"-p", "--prompt", "--context", "--chunk", "--kv-type"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (strcmp(option, others[i]) == 0) return true;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -129,6 +137,8 @@ static int parse_arguments(command *c, int argc, char **argv)
             c->help = true;
         } else if (strcmp(a, "--stats") == 0) {
             c->stats = true;
+        } else if (strcmp(a, "--context-shift") == 0 && c->mode == MODE_COMPLETE) {
+            base_put_text(&c->fields, ",\"context_shift\":true");
         } else if (strcmp(a, "--no-special") == 0 && c->mode == MODE_TOKENIZE) {
             c->no_special = true;
         } else if (strcmp(a, "--no-normalize") == 0 && c->mode == MODE_EMBED) {
@@ -250,9 +260,9 @@ static int run(command *c)
         if (c->mode != MODE_TOKENIZE && input.size && input.data[input.size - 1] == '\n') input.size--;
         text = (base_span){input.data, input.size};
     }
-    base_put_text(&options, "{");
-    if (c->context) base_putf(&options, "\"context\":%s", c->context);
-    if (c->chunk) base_putf(&options, "%s\"chunk\":%s", c->context ? "," : "", c->chunk);
+    base_putf(&options, "{\"chunk\":%s", c->chunk ? c->chunk : "null");
+    if (c->context) base_putf(&options, ",\"context\":%s", c->context);
+    if (c->kv_type) base_putf(&options, ",\"kv_type\":\"%s\"", c->kv_type);
     base_put_text(&options, "}");
     guest_source source = guest_source_of_segment();
     if (guest_engine_new(&engine, &source, NULL, (base_span){options.data, options.size}, &report) != WISP_OK)

@@ -85,7 +85,7 @@ static wisp_status open_program(guest_engine *e, tensor_device *given, wisp_repo
 
 static wisp_status check_names(const base_json *root, const char **param, wisp_report *report)
 {
-    static const char *const known[] = {"context", "chunk", "parallel", "model"};
+    static const char *const known[] = {"context", "chunk", "parallel", "model", "kv_type"};
     if (root->kind != JSON_OBJECT) return base_fail(report, WISP_E_INPUT, "options must be a JSON object");
     for (const base_json *m = root->first; m; m = m->next) {
         bool found = false;
@@ -104,12 +104,13 @@ static wisp_status read_options(guest_engine *e, const base_json *root, wisp_rep
     uint32_t most = e->program.cmd_count ? e->program.context_length : INT32_MAX;
     guest_limits *l = &e->limits;
     const uint32_t usual = e->program.whole ? CONTEXT_WHOLE : CONTEXT_DEFAULT;
-    *l = (guest_limits){most < usual ? most : usual, CHUNK_DEFAULT, 1};
+    *l = (guest_limits){most < usual ? most : usual, CHUNK_DEFAULT, 1, GUEST_KV_DEFAULT};
     if (root) {
         BASE_TRY(check_names(root, &param, report));
         BASE_TRY(guest_read_count(root, "context", 1, most, &l->context, &param, report));
         BASE_TRY(guest_read_count(root, "chunk", 1, CHUNK_MAX, &l->chunk, &param, report));
         BASE_TRY(guest_read_count(root, "parallel", 1, PARALLEL_MAX, &l->sequences, &param, report));
+        BASE_TRY(guest_read_kv_type(root, &l->kv_type, report));
     }
     if (e->program.whole || l->chunk > l->context) l->chunk = l->context;
     const uint64_t rows = ((uint64_t)l->context + WISP_KV_PAGE) * l->sequences * (e->program.kv_heads + 1);
@@ -157,6 +158,7 @@ static wisp_status open_engine(guest_engine *e, tensor_device *device, base_span
     if (status != WISP_OK) return status;
     if (e->model_name.failed) return base_fail(report, WISP_E_MEMORY, "out of memory");
     if (e->program.cmd_count == 0) return WISP_OK;
+    BASE_TRY(guest_fit_program(&e->program, &e->limits, guest_device_caps(&e->device, WISP_CAPS_FREE), report));
     return guest_executor_new(&e->executor, &e->program, &e->device, e->limits, report);
 }
 
@@ -240,11 +242,14 @@ static wisp_status make_tokens(guest_engine *e, guest_request *r, const char **p
         *param = "from";
         return base_fail(report, WISP_E_INPUT, "from: there is no token %u", (unsigned)r->from);
     }
-    uint64_t need = (uint64_t)r->tokens.count + r->greedy + r->generate;
-    if (need > e->limits.context)
-        return base_fail(report, WISP_E_LIMIT, "prompt: %llu tokens do not fit the context of %u",
-                         (unsigned long long)need, (unsigned)e->limits.context);
-    return WISP_OK;
+    const uint64_t need = (uint64_t)r->tokens.count + r->greedy + r->generate;
+    r->prompt = (uint32_t)r->tokens.count;
+    if (need <= e->limits.context) return WISP_OK;
+    if (r->context_shift) return guest_shift(e, r), WISP_OK;
+    return base_fail(report, WISP_E_LIMIT,
+                     "prompt: %llu tokens do not fit the context of %u; a larger context (--context) has room, and a "
+                     "completion with context_shift (--context-shift) drops the oldest",
+                     (unsigned long long)need, (unsigned)e->limits.context);
 }
 
 static wisp_status check_ability(const guest_engine *e, const guest_request *r, wisp_report *report)

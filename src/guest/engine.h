@@ -3,10 +3,10 @@
  */
 #ifndef GUEST_ENGINE_H
 #define GUEST_ENGINE_H
-#include <stdbool.h>
 #include "base/bytes.h"
 #include "base/err.h"
 #include "tensor/device.h"
+#include <stdbool.h>
 
 /* Where the model data comes from: the module's data segment 0 (source_wasm.c), or bytes already in memory. */
 typedef struct guest_source {
@@ -18,6 +18,9 @@ typedef struct guest_source {
 
 guest_source guest_source_of_span(const base_span *bytes); /* the span must outlive the source */
 guest_source guest_source_of_segment(void);                /* wasm only */
+
+/* Bytes that linear memory may still grow by; UINT64_MAX: not bounded here. */
+uint64_t guest_memory_left(void);
 
 typedef struct guest_engine guest_engine;
 

@@ -52,6 +52,16 @@ bool guest_program_has(const program *p, program_role role);
 
 /* ---- generate.c, inspect.c, score.c and embed.c: one unit of work of a request; sets r->done ---- */
 wisp_status guest_prefill_unit(guest_engine *e, guest_request *r, bool *complete, wisp_report *report) WISP_MUST_USE;
+/* ---- context.c ---- */
+/* The option kv_type. */
+wisp_status guest_read_kv_type(const base_json *options, uint32_t *type, wisp_report *report) WISP_MUST_USE;
+/* The program as this context and these caches want it; fails if its buffers need more than free_mib (0: not known). */
+wisp_status guest_fit_program(program *p, const guest_limits *limits, uint32_t free_mib,
+                              wisp_report *report) WISP_MUST_USE;
+/* Of the request's tokens the first `keep` and the newest stay, so that half of the rest of the context is free again;
+ * they are to be fed anew. */
+void guest_shift(guest_engine *e, guest_request *r);
+
 /* Of one output of the last step; NULL: failed. */
 float *guest_read_logits(guest_engine *e, guest_request *r, uint32_t output, wisp_report *report);
 wisp_status guest_completion_unit(guest_engine *e, guest_request *r, wisp_report *report) WISP_MUST_USE;

@@ -102,10 +102,14 @@ void guest_executor_free(guest_executor *x)
 
 /* ---- buffers ---- */
 
-static bool add_term(uint64_t *sum, uint64_t a, uint64_t b)
+static program_sizes sizes_of(const guest_executor *x, const wanted *w)
 {
-    uint64_t product;
-    return !__builtin_mul_overflow(a, b, &product) && !__builtin_add_overflow(*sum, product, sum);
+    return (program_sizes){{[PROGRAM_SIZE_TOKENS] = w->tokens,
+                            [PROGRAM_SIZE_OUTPUTS] = w->outputs,
+                            [PROGRAM_SIZE_SEQUENCES] = x->limits.sequences,
+                            [PROGRAM_SIZE_SEQ_PAGES] = x->seq_pages,
+                            [PROGRAM_SIZE_KV] = x->page_count * WISP_KV_PAGE,
+                            [PROGRAM_SIZE_POOLED] = w->pooled}};
 }
 
 static bool is_of_logits(const program_buffer *b)
@@ -116,12 +120,10 @@ static bool is_of_logits(const program_buffer *b)
 /* A handle, 0 on failure. */
 static uint32_t allocate_buffer(guest_executor *x, const program_buffer *b, wisp_report *report)
 {
-    uint64_t bytes = b->fixed;
-    const uint32_t outputs = is_of_logits(b) ? x->logit_room : x->output_room;
-    bool fits = add_term(&bytes, b->per_token, x->token_room) && add_term(&bytes, b->per_output, outputs) &&
-                add_term(&bytes, b->per_page, x->page_count) && add_term(&bytes, b->per_seq_page, x->page_count) &&
-                add_term(&bytes, b->per_seq, x->limits.sequences);
-    uint32_t handle = fits ? guest_device_alloc(x->device, bytes) : 0;
+    uint64_t bytes;
+    const wanted room = {.tokens = x->token_room, .outputs = is_of_logits(b) ? x->logit_room : x->output_room};
+    const program_sizes sizes = sizes_of(x, &room);
+    uint32_t handle = program_buffer_bytes(b, &sizes, &bytes) ? guest_device_alloc(x->device, bytes) : 0;
     if (!handle)
         base_fail(report, WISP_E_MEMORY,
                   "no memory for a buffer of %llu bytes with a context of %u (a smaller context or chunk needs less)",
@@ -209,16 +211,6 @@ static wisp_status make_room(guest_executor *x, const wanted *w, wisp_report *re
 }
 
 /* ---- commands ---- */
-
-static program_sizes sizes_of(const guest_executor *x, const wanted *w)
-{
-    return (program_sizes){{[PROGRAM_SIZE_TOKENS] = w->tokens,
-                            [PROGRAM_SIZE_OUTPUTS] = w->outputs,
-                            [PROGRAM_SIZE_SEQUENCES] = x->limits.sequences,
-                            [PROGRAM_SIZE_SEQ_PAGES] = x->seq_pages,
-                            [PROGRAM_SIZE_KV] = x->page_count * WISP_KV_PAGE,
-                            [PROGRAM_SIZE_POOLED] = w->pooled}};
-}
 
 /* False: the command only makes what is not wanted. */
 static bool instantiate(const guest_executor *x, wisp_cmd *cmd, const program_sizes *sizes, bool logits)

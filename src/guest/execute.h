@@ -6,10 +6,13 @@
 
 typedef struct guest_executor guest_executor;
 
+enum { GUEST_KV_DEFAULT = 0xffff };
+
 typedef struct guest_limits {
     uint32_t context;   /* positions a sequence */
     uint32_t chunk;     /* tokens a step */
     uint32_t sequences; /* at the same time */
+    uint32_t kv_type;   /* wisp_type of keys and values; GUEST_KV_DEFAULT: the program's */
 } guest_limits;
 
 /* The program and the device must outlive it. Buffers are allocated at the first step. */

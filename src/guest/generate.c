@@ -9,6 +9,7 @@ wisp_status guest_prefill_unit(guest_engine *e, guest_request *r, bool *complete
     *complete = count == left;
     BASE_TRY(guest_executor_step(e->executor, r->sequence, r->tokens.ids + r->fed, count, *complete ? 1 : 0, report));
     r->fed += count;
+    r->prefilled += count;
     r->prefill_ns += guest_now_ns() - begin;
     return WISP_OK;
 }
@@ -58,6 +59,11 @@ static void send_text(guest_engine *e, guest_request *r)
     r->output.ready.size = 0;
 }
 
+static bool is_full(const guest_engine *e, const guest_request *r)
+{
+    return r->sequence >= 0 && guest_sequence_length(e->executor, r->sequence) >= e->limits.context;
+}
+
 static void finish(guest_engine *e, guest_request *r, const char *reason)
 {
     guest_event *event;
@@ -65,7 +71,7 @@ static void finish(guest_engine *e, guest_request *r, const char *reason)
     if (r->output.stopped) reason = "stop";
     if (r->stream) send_text(e, r);
     base_buffer *b = guest_event_begin(e, &event);
-    uint32_t prompt = (uint32_t)r->tokens.count, fed = r->generated ? r->generated - 1 : 0;
+    const uint32_t prompt = r->prompt;
     put_choice(b, e, r, reason);
     base_putf(b,
               ",\"usage\":{\"prompt_tokens\":%u,\"completion_tokens\":%u,\"total_tokens\":%u,"
@@ -73,11 +79,20 @@ static void finish(guest_engine *e, guest_request *r, const char *reason)
               (unsigned)prompt, (unsigned)r->generated, (unsigned)(prompt + r->generated));
     base_putf(b,
               ",\"wisp\":{\"prefill_tokens\":%u,\"prefill_ns\":%llu,\"decode_tokens\":%u,\"decode_ns\":%llu,"
-              "\"native\":%s,\"seed\":%llu}}",
-              (unsigned)r->fed, (unsigned long long)r->prefill_ns, (unsigned)fed, (unsigned long long)r->decode_ns,
-              e->native ? "true" : "false", (unsigned long long)r->sampling.seed);
+              "\"native\":%s,\"seed\":%llu,\"shifts\":%u,\"dropped_tokens\":%u}}",
+              (unsigned)r->prefilled, (unsigned long long)r->prefill_ns, (unsigned)r->decoded,
+              (unsigned long long)r->decode_ns, e->native ? "true" : "false", (unsigned long long)r->sampling.seed,
+              (unsigned)r->shifts, (unsigned)r->dropped);
     guest_event_end(e, event);
     r->done = true;
+}
+
+/* The tokens that stay go through the model again, at their new positions: the same as a new request with them. */
+static void shift(guest_engine *e, guest_request *r)
+{
+    guest_shift(e, r);
+    guest_sequence_close(e->executor, r->sequence);
+    r->sequence = guest_sequence_open(e->executor);
 }
 
 static wisp_status take_token(guest_engine *e, guest_request *r, wisp_report *report)
@@ -95,10 +110,18 @@ static wisp_status take_token(guest_engine *e, guest_request *r, wisp_report *re
     r->last = token;
     r->generated++;
     if (r->stream) send_text(e, r);
+    if (r->context_shift) {
+        if (!BASE_GROW(r->tokens.ids, r->tokens.capacity, r->tokens.count + 1))
+            return base_fail(report, WISP_E_MEMORY, "out of memory for tokens");
+        r->tokens.ids[r->tokens.count++] = token;
+        r->fed++; /* it is the next step's, not the prompt's */
+    }
     if (r->output.stopped)
         finish(e, r, "stop");
-    else if (r->generated >= r->max_tokens || guest_sequence_length(e->executor, r->sequence) >= e->limits.context)
+    else if (r->generated >= r->max_tokens || (is_full(e, r) && !r->context_shift))
         finish(e, r, "length");
+    else if (is_full(e, r))
+        shift(e, r);
     return WISP_OK;
 }
 
@@ -116,6 +139,7 @@ wisp_status guest_completion_unit(guest_engine *e, guest_request *r, wisp_report
         return WISP_OK;
     }
     BASE_TRY(guest_executor_step(e->executor, r->sequence, &r->last, 1, 1, report));
+    r->decoded++;
     r->decode_ns += guest_now_ns() - begin; /* so that the final event has it */
     begin = guest_now_ns();
     BASE_TRY(take_token(e, r, report));

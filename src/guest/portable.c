@@ -10,6 +10,7 @@ static struct {
     tensor_device *device;
     uint8_t *weights; /* the model data brought in; NULL: not yet, or mapped */
     wisp_report report;
+    base_budget budget;
 } portable;
 
 void guest_portable_reset(const guest_source *source)
@@ -22,7 +23,12 @@ void guest_portable_reset(const guest_source *source)
 
 tensor_device *guest_portable_device(wisp_report *report)
 {
-    static const tensor_options options;
+    const tensor_options options = {.budget = &portable.budget};
+    if (!portable.device) { /* what is left is also for the weights, unless they are mapped */
+        const uint64_t left = guest_memory_left(), weights = portable.source ? portable.source->size : 0;
+        const bool brought = left != UINT64_MAX && portable.source && !portable.source->mapped;
+        portable.budget = (base_budget){0, !brought ? left : left > weights ? left - weights : 0};
+    }
     if (!portable.device && tensor_device_new(&portable.device, &options, report) != WISP_OK) return NULL;
     return portable.device;
 }

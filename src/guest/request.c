@@ -175,6 +175,9 @@ static wisp_status read_completion(const reader *r, guest_request *q)
     BASE_TRY(read_number(r, "repetition_penalty", 0.01, 100, &q->sampling.penalty));
     BASE_TRY(read_bool(r, "stream", &q->stream));
     BASE_TRY(read_bool(r, "ignore_eos", &q->ignore_eos));
+    BASE_TRY(read_bool(r, "context_shift", &q->context_shift));
+    q->keep = GUEST_KEEP_BOS;
+    BASE_TRY(read_count(r, "keep", 0, r->bounds->context - 1, &q->keep));
     BASE_TRY(read_seed(r, q));
     BASE_TRY(read_stops(r, q));
     return refuse_unsupported(r);

@@ -18,6 +18,8 @@ typedef enum guest_kind {
 
 enum { GUEST_STOPS_MAX = 16, GUEST_STOP_BYTES_MAX = 1024, GUEST_TOP_MAX = 1000, GUEST_INPUTS_MAX = 2048 };
 enum { GUEST_POOLING_OF_MODEL = UINT32_MAX };
+/* keep: the first token if it is the vocabulary's BOS. */
+#define GUEST_KEEP_BOS UINT32_MAX
 
 /* Text on its way out: held back as long as it may be the beginning of a stop string. */
 typedef struct guest_output {
@@ -45,10 +47,10 @@ typedef struct guest_request {
     guest_sampling sampling;
     bool random_seed;
     uint32_t max_tokens;
-    bool stream, ignore_eos, special, add_special, pieces;
+    bool stream, ignore_eos, special, add_special, pieces, context_shift;
     base_buffer stops[GUEST_STOPS_MAX];
     uint32_t stop_count;
-    uint32_t top, greedy, chunk, prefill, generate, from;
+    uint32_t top, greedy, chunk, prefill, generate, from, keep;
     guest_input *inputs;
     uint32_t input_count, dimensions, pooling; /* 0: all; program_pooling */
     bool plain, base64;                        /* vectors are not normalized */
@@ -56,9 +58,12 @@ typedef struct guest_request {
     /* underway */
     int32_t sequence; /* -1: waiting */
     bool done, cancelled;
-    uint32_t fed;       /* tokens of the prompt */
-    uint32_t generated; /* tokens chosen */
-    uint32_t last;      /* the one to feed next */
+    uint32_t prompt; /* its tokens, as they came; with context_shift `tokens` are those in the sequence */
+    uint32_t shifts, dropped;
+    uint32_t prefilled, decoded; /* for statistics */
+    uint32_t fed;                /* of `tokens` */
+    uint32_t generated;          /* tokens chosen */
+    uint32_t last;               /* the one to feed next */
     guest_sampler sampler;
     guest_output output;
     float *logits; /* vocab_size; NULL until needed */

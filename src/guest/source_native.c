@@ -10,6 +10,11 @@ static void read_span(void *self, uint32_t offset, void *to, uint32_t size)
     memcpy(to, bytes->data + offset, size);
 }
 
+uint64_t guest_memory_left(void)
+{
+    return UINT64_MAX;
+}
+
 guest_source guest_source_of_span(const base_span *bytes)
 {
     bool aligned = (uintptr_t)bytes->data % 64 == 0;

@@ -11,6 +11,11 @@ static void read_segment(void *self, uint32_t offset, void *to, uint32_t size)
                      : "memory");
 }
 
+uint64_t guest_memory_left(void)
+{
+    return ((uint64_t)65536 - __builtin_wasm_memory_size(0)) * 65536;
+}
+
 guest_source guest_source_of_segment(void)
 {
     return (guest_source){.size = UINT32_MAX, .read = read_segment};

@@ -248,6 +248,8 @@ static void put_completion(base_buffer *out, const wisp_completion *c)
     }
     base_putf(out, ",\"top_k\":%d,\"seed\":%llu,\"ignore_eos\":%s", (int)c->top_k, (unsigned long long)c->seed,
               c->ignore_eos ? "true" : "false");
+    if (c->context_shift) base_put_text(out, ",\"context_shift\":true");
+    if (c->keep > 0) base_putf(out, ",\"keep\":%d", (int)c->keep);
     for (size_t i = 0; i < c->stop_count; i++) {
         base_put_text(out, i ? "," : ",\"stop\":[");
         base_json_put_cstr(out, c->stop[i]);
@@ -332,7 +334,8 @@ static wisp_status start_engine(wisp_session *s, const wisp_session_options *opt
     int n = snprintf(json, sizeof json, "{\"chunk\":%u", options->chunk ? (unsigned)options->chunk : 256u);
     if (options->context_length)
         n += snprintf(json + n, sizeof json - (size_t)n, ",\"context\":%u", (unsigned)options->context_length);
-    n += snprintf(json + n, sizeof json - (size_t)n, "}");
+    static const char *const kv_types[] = {"null", "\"f32\"", "\"f16\"", "\"q8_0\"", "\"q4_0\""};
+    n += snprintf(json + n, sizeof json - (size_t)n, ",\"kv_type\":%s}", kv_types[options->kv_type]);
     BASE_TRY(call_with_text(s, s->init, json, (size_t)n, &result, report));
     return result == 0 ? WISP_OK : refusal(s, "the engine did not start", report);
 }
@@ -389,6 +392,9 @@ wisp_status wisp_session_new(wisp_session **result, wisp_capsule *capsule, const
     if ((unsigned)own.native > WISP_NATIVE_NOW)
         return base_fail(report, WISP_E_USAGE, "wisp_session_options: native is %d, none of wisp_native",
                          (int)own.native);
+    if ((unsigned)own.kv_type > WISP_KV_Q4_0)
+        return base_fail(report, WISP_E_USAGE, "wisp_session_options: kv_type is %d, none of wisp_kv_type",
+                         (int)own.kv_type);
     wisp_session *s = base_calloc(1, sizeof *s);
     if (!s) return base_fail(report, WISP_E_MEMORY, "out of memory");
     s->capsule = capsule;

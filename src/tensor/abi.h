@@ -119,6 +119,7 @@ enum {
     WISP_CAPS_ABI = 0,        /* -> WISP_DEV_ABI */
     WISP_CAPS_FLAGS = 1,      /* -> WISP_CAPS_FLAG_* */
     WISP_CAPS_THREADS = 2,    /* -> threads that a submit runs on */
+    WISP_CAPS_FREE = 3,       /* -> MiB that buffers may still take; 0: not known */
     WISP_CAPS_OP = 0x100,     /* + op -> 1 if the op is native here */
     WISP_CAPS_TYPE = 0x10000, /* + type -> 1 if weights of this type are */
 };

@@ -134,11 +134,19 @@ wisp_status tensor_read(tensor_device *d, uint32_t handle, uint64_t offset, void
     return WISP_OK;
 }
 
+static uint32_t free_mib(const base_budget *b)
+{
+    if (!b || b->limit == UINT64_MAX) return 0;
+    const uint64_t mib = b->limit > b->used ? (b->limit - b->used) >> 20 : 0;
+    return mib == 0 ? 1 : mib < UINT32_MAX ? (uint32_t)mib : UINT32_MAX;
+}
+
 uint32_t tensor_caps(tensor_device *d, uint32_t query)
 {
     if (query == WISP_CAPS_ABI) return WISP_DEV_ABI;
     if (query == WISP_CAPS_FLAGS) return WISP_CAPS_FLAG_EXACT | (d->native ? WISP_CAPS_FLAG_NATIVE : 0u);
     if (query == WISP_CAPS_THREADS) return d->threads;
+    if (query == WISP_CAPS_FREE) return free_mib(d->budget);
     if (query >= WISP_CAPS_TYPE) return tensor_matmul_kind_of(query - WISP_CAPS_TYPE) != TENSOR_MATMUL_KINDS;
     if (query >= WISP_CAPS_OP) return tensor_op_rule_find(&d->rules, query - WISP_CAPS_OP) != NULL;
     return 0;

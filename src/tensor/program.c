@@ -40,8 +40,10 @@ static bool known_size(uint32_t size)
 
 static wisp_status check_command(const program *p, const wisp_cmd *cmd, uint32_t number, wisp_report *report)
 {
-    if (cmd->op == WISP_OP_NONE || cmd->reserved != 0)
-        return base_fail(report, WISP_E_INPUT, "program: command %u has no op", number);
+    const uint32_t when = cmd->reserved & PROGRAM_WHEN_MASK;
+    if (when == PROGRAM_WHEN_MASK || (when == 0 && cmd->reserved != 0))
+        return base_fail(report, WISP_E_INPUT, "program: command %u has an unknown condition", number);
+    if (cmd->op == WISP_OP_NONE) return base_fail(report, WISP_E_INPUT, "program: command %u has no op", number);
     for (int i = 0; i < WISP_CMD_VIEWS; i++) {
         const wisp_view *v = &cmd->view[i];
         if (v->buffer > p->buffer_count)

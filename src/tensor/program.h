@@ -93,11 +93,27 @@ typedef struct program {
     const wisp_cmd *cmds;
 } program;
 
+/* wisp_cmd.reserved of a template: the command is there only in instances whose context is at most, or above, so many
+ * positions (below 2^30). 0: always. */
+#define PROGRAM_UP_TO 0x40000000u
+#define PROGRAM_ABOVE 0x80000000u
+#define PROGRAM_WHEN_MASK 0xc0000000u
+
 /* Checks counts, roles, buffer references and symbols; the views' bounds are the device's to check. On success `p`
  * points into memory that program_fini frees. */
 /* Its arrays are one allocation, at `cmds`. */
 wisp_status program_read(program *p, base_span bytes, wisp_report *report) WISP_MUST_USE;
 void program_write(base_buffer *out, const program *p);
 void program_fini(program *p);
+
+/* ---- what an instance decides, once, in a program that was read ---- */
+/* Drops the commands that are not for a context of that many positions. */
+void program_for_context(program *p, uint32_t context);
+/* Keys and values in another type (F32, F16, Q8_0, Q4_0); recurrent state stays as it is. */
+wisp_status program_set_cache_type(program *p, uint32_t type, wisp_report *report) WISP_MUST_USE;
+/* Bytes of one buffer; false: more than can be counted. */
+bool program_buffer_bytes(const program_buffer *b, const program_sizes *sizes, uint64_t *bytes);
+/* Bytes of all its buffers but weights. UINT64_MAX: more than can be counted. */
+uint64_t program_bytes(const program *p, const program_sizes *sizes);
 
 #endif

@@ -32,10 +32,7 @@ void tensor_run_kv_write(const tensor_device *dev, const tensor_task *t, unsigne
             const uint64_t row = page_row(table, int_of(seq, 0, i), at / PAGE, heads, h) + at % PAGE;
             const float *from = (const float *)(const void *)(x->data + (size_t)(i * x->stride)) + (size_t)h * d;
             uint8_t *to = c->data + (size_t)(row * c->stride);
-            if (c->type == WISP_F16)
-                dev->kernels.f32_to_f16((uint16_t *)(void *)to, from, d);
-            else
-                memcpy(to, from, (size_t)d * 4);
+            tensor_kv_store(&dev->kernels, c->type, to, from, d);
         }
     }
 }
@@ -48,13 +45,13 @@ typedef struct lane {
 
 static size_t padded(uint32_t d)
 {
-    return ((size_t)d + 15) / 16 * 16;
+    return ((size_t)d + 31) / 32 * 32;
 }
 
 uint64_t tensor_attention_scratch(const tensor_task *t)
 {
     const uint64_t heads = t->param[0].u / t->param[1].u, d = t->ref[2].cols, e = t->ref[3].cols;
-    return heads * ((d + 15) / 16 * 16 + (e + 15) / 16 * 16 + 2) * 4; /* heads * d < 2^32, padding at most 16-fold */
+    return heads * ((d + 31) / 32 * 32 + (e + 31) / 32 * 32 + 2) * 4; /* heads * d < 2^32, padding at most 32-fold */
 }
 
 static lane lane_of(const tensor_device *dev, unsigned index, uint32_t heads, uint32_t d, uint32_t e)
@@ -71,7 +68,8 @@ static lane lane_of(const tensor_device *dev, unsigned index, uint32_t heads, ui
 static void begin(const tensor_device *dev, const tensor_task *t, const lane *a, const float *x, uint32_t heads)
 {
     const uint32_t d = t->ref[2].cols;
-    const tensor_panel_kind kind = t->ref[2].type == WISP_F16 ? TENSOR_PANEL_13BIT : TENSOR_PANEL_F32;
+    const tensor_panel_kind kind = t->ref[2].type == WISP_F32 ? TENSOR_PANEL_F32 : TENSOR_PANEL_13BIT;
+    memset(a->q, 0, heads * padded(d) * sizeof *a->q);
     for (uint32_t h = 0; h < heads; h++) {
         dev->kernels.panel[kind](x + (size_t)h * d, d, 1, d, a->q + h * padded(d));
         a->m[h] = -__builtin_inff();
@@ -113,19 +111,25 @@ static float float_of(const tensor_ref *r, uint32_t i)
     return f;
 }
 
+static tensor_kv_kind kind_of(uint32_t type)
+{
+    if (type == WISP_F16) return TENSOR_KV_F16;
+    if (type == WISP_Q8_0) return TENSOR_KV_Q8_0;
+    return type == WISP_Q4_0 ? TENSOR_KV_Q4_0 : TENSOR_KV_F32;
+}
+
 /* One tile for one head: `count` keys from `row` on; the query is `distance` past the first. */
 static void attend_tile(const tensor_device *dev, const tensor_task *t, const lane *a, uint32_t h, uint32_t head,
                         uint64_t row, uint32_t count, int32_t distance)
 {
     const tensor_ref *k = &t->ref[2], *v = &t->ref[3];
-    const bool f16 = k->type == WISP_F16;
-    const tensor_kv_kind kind = f16 ? TENSOR_KV_F16 : TENSOR_KV_F32;
+    const tensor_kv_kind kind = kind_of(k->type);
     const float slope = float_of(&t->ref[8], head), softcap = t->param[3].f;
     float s[PAGE] __attribute__((aligned(64)));
     dev->kernels.scores[kind](a->q + h * padded(k->cols), k->data + (size_t)(row * k->stride), (size_t)k->stride,
                               k->cols, count, t->param[2].f, s);
     if (softcap != 0 || slope != 0) dev->kernels.adjust(s, count, softcap, slope, distance);
-    const float correction = dev->kernels.softmax(s, count, f16, &a->m[h], &a->l[h]);
+    const float correction = dev->kernels.softmax(s, count, kind == TENSOR_KV_F16, &a->m[h], &a->l[h]);
     dev->kernels.accumulate[kind](s, v->data + (size_t)(row * v->stride), (size_t)v->stride, v->cols, count, correction,
                                   a->acc + h * padded(v->cols));
 }

@@ -41,19 +41,26 @@ static bool class_has(uint8_t type_class, uint32_t type)
     case CLASS_I32:
         return type == WISP_I32;
     case CLASS_KV:
-        return type == WISP_F32 || type == WISP_F16;
+        return type == WISP_F32 || type == WISP_F16 || type == WISP_Q8_0 || type == WISP_Q4_0;
     default:
         return tensor_matmul_kind_of(type) != TENSOR_MATMUL_KINDS;
     }
 }
 
+/* A row of a quantized cache is whole blocks, the last one filled up with zeros. */
+static bool row_bytes(const wisp_view *v, bool cache, uint64_t *bytes)
+{
+    const uint64_t block = tensor_type_find(v->type)->block, cols = v->cols;
+    return tensor_row_bytes(v->type, cache ? (cols + block - 1) / block * block : cols, bytes);
+}
+
 /* Bytes between the view's first and one past its last; false: impossible numbers. */
-static bool view_extent(const wisp_view *v, uint64_t *extent)
+static bool view_extent(const wisp_view *v, bool cache, uint64_t *extent)
 {
     const tensor_type_info *info = tensor_type_find(v->type);
     uint64_t row;
     if (!info->block_bytes) return v->stride == 0 && tensor_matrix_bytes(v->type, v->rows, v->cols, extent);
-    if (!tensor_row_bytes(v->type, v->cols, &row)) return false;
+    if (!row_bytes(v, cache, &row)) return false;
     if (v->stride % info->align != 0 || v->stride < row) return false;
     *extent = 0;
     if (v->rows == 0) return true;
@@ -71,7 +78,7 @@ static wisp_status check_view(const place *p, int i)
     if (!buffer) return FAIL(p, "operand %c: no buffer %u", rule->name, v->buffer);
     if (!info) return fail(p, WISP_E_UNSUPPORTED, "operand %c: unknown type %u", rule->name, v->type);
     if (!class_has(rule->type_class, v->type)) return FAIL(p, "operand %c: cannot be %s", rule->name, info->name);
-    if (!view_extent(v, &extent))
+    if (!view_extent(v, rule->type_class == CLASS_KV, &extent))
         return FAIL(p, "operand %c: impossible shape [%u,%u] of %s, stride %llu", rule->name, v->rows, v->cols,
                     info->name, (unsigned long long)v->stride);
     if (v->offset % info->align != 0) return FAIL(p, "operand %c: misaligned offset", rule->name);
@@ -261,7 +268,7 @@ tensor_ref tensor_resolve(const tensor_device *device, const wisp_view *v)
     const tensor_buffer *buffer = tensor_buffer_of(device, v->buffer);
     if (!buffer) return r;
     uint64_t row;
-    const bool plain = tensor_row_bytes(v->type, v->cols, &row) && view_extent(v, &r.extent);
+    const bool plain = row_bytes(v, true, &row) && view_extent(v, true, &r.extent); /* the operand was checked */
     BASE_ASSERT(plain);
     r.data = buffer->data + (size_t)v->offset;
     r.stride = v->stride;

@@ -77,16 +77,23 @@ typedef struct tensor_matmul_args {
 typedef void tensor_matmul_fn(const tensor_matmul_args *a);
 
 /* ---- attention over one tile (WISP_KV_PAGE keys) ---- */
-typedef enum tensor_kv_kind { TENSOR_KV_F32, TENSOR_KV_F16, TENSOR_KV_KINDS } tensor_kv_kind;
+typedef enum tensor_kv_kind {
+    TENSOR_KV_F32,
+    TENSOR_KV_F16,
+    TENSOR_KV_Q8_0,
+    TENSOR_KV_Q4_0,
+    TENSOR_KV_KINDS
+} tensor_kv_kind;
 
-/* q: d floats, zero-padded to a multiple of 16 (conditioned for F16); k: count rows, `stride` bytes apart;
+/* q: d floats, zero-padded to a multiple of 32 (conditioned but for F32); k: count rows, `stride` bytes apart;
  * s[j] = scale * dot(q, k_j). */
 typedef void tensor_scores_fn(const float *q, const void *k, size_t stride, uint32_t d, uint32_t count, float scale,
                               float *s);
 /* s: 64 scores, `count` of them valid -> 64 weights (zero from count on); updates *m and *l; returns the correction
  * of what was summed before. `round13`: weights are conditioned for F16 values. */
 typedef float tensor_softmax_fn(float *s, uint32_t count, int round13, float *m, float *l);
-/* acc[c] = acc[c] * correction, then + e[j] * v_j[c] for ascending j < count. */
+/* acc[c] = acc[c] * correction, then + e[j] * v_j[c] for ascending j < count. Of quantized values acc has room for
+ * whole blocks, and e is 64 floats. */
 typedef void tensor_accumulate_fn(const float *e, const void *v, size_t stride, uint32_t d, uint32_t count,
                                   float correction, float *acc);
 
@@ -153,6 +160,8 @@ bool tensor_kernels_native(tensor_kernels *k, unsigned cpu_features);
 /* Scalar definitions that device_run.c uses as they are on every target. */
 float tensor_position_scale(int32_t position, uint32_t offset, uint32_t length, float a);
 void tensor_rope_table(float *t, int32_t position, const double *f, uint32_t h, float scale);
+/* d floats -> a row of a cache. */
+void tensor_kv_store(const tensor_kernels *k, uint32_t type, uint8_t *to, const float *x, uint32_t d);
 /* Row `row` of a matrix of any weight type, dequantized: d floats. */
 void tensor_get_row(const tensor_kernels *k, float *y, uint32_t type, const void *w, uint64_t stride, uint64_t row,
                     uint32_t d);

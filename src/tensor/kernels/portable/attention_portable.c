@@ -1,5 +1,30 @@
-/* Attention over one tile of up to 64 keys of one head. F16 and F32 caches; with F16 every product is exact. */
+/* Attention over one tile of up to 64 keys of one head. But for F32 caches every product is exact. */
 #include "tensor/kernels/portable/portable.h"
+#include "tensor/kernels/portable/vec.h"
+
+VEC_INLINE void kv_bytes(v16f v[2], const uint8_t *p)
+{
+    v16b q[2];
+    memcpy(q, p, sizeof q);
+    v[0] = __builtin_convertvector(__builtin_convertvector(q[0], v16i), v16f);
+    v[1] = __builtin_convertvector(__builtin_convertvector(q[1], v16i), v16f);
+}
+
+VEC_INLINE void kv_nibbles(v16f v[2], const uint8_t *p)
+{
+    v16b q;
+    memcpy(&q, p, sizeof q);
+    const v16i both = __builtin_convertvector(q, v16i);
+    v[0] = __builtin_convertvector((both & 15) - 8, v16f);
+    v[1] = __builtin_convertvector((both >> 4 & 15) - 8, v16f);
+}
+
+VEC_INLINE void kv_add(v16f *sum, const v16f *a, const v16f *b)
+{
+    *sum = *sum + *a * *b;
+}
+
+#include "tensor/kernels/portable/kv_blocks.h"
 #include "tensor/kernels/portable/softmax.h"
 
 typedef void load_fn(v16f *v, const void *p);
@@ -83,6 +108,7 @@ void tensor_portable_attention(tensor_kernels *k)
     k->scores[TENSOR_KV_F16] = scores_f16;
     k->accumulate[TENSOR_KV_F32] = accumulate_f32;
     k->accumulate[TENSOR_KV_F16] = accumulate_f16;
+    kv_blocks_fill(k);
     k->softmax = softmax;
     k->adjust = adjust;
     k->attention_variant = "portable";

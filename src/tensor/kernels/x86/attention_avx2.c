@@ -1,4 +1,4 @@
-/* Attention over one tile, AVX2. With an F16 cache products are exact and fused; with F32 they are not. */
+/* Attention over one tile, AVX2. But for F32 caches products are exact, and fused. */
 #define VEC_BYTES 32
 #include <immintrin.h>
 #include <string.h>
@@ -7,6 +7,39 @@
 #include "tensor/kernels/x86/kernels_x86.h"
 
 #define INLINE static inline __attribute__((always_inline))
+
+INLINE void kv_bytes(v16f v[2], const uint8_t *p)
+{
+    __m256 part[4];
+    for (int i = 0; i < 4; i++)
+        part[i] = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)(p + 8 * i))));
+    memcpy(v, part, sizeof part);
+}
+
+INLINE void kv_nibbles(v16f v[2], const uint8_t *p)
+{
+    const __m128i all = _mm_loadu_si128((const void *)p), mask = _mm_set1_epi8(15), eight = _mm_set1_epi8(8);
+    const __m128i low = _mm_sub_epi8(_mm_and_si128(all, mask), eight);
+    const __m128i high = _mm_sub_epi8(_mm_and_si128(_mm_srli_epi16(all, 4), mask), eight);
+    const __m256 part[4] = {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(low)),
+                            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(low, 8))),
+                            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(high)),
+                            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(high, 8)))};
+    memcpy(v, part, sizeof part);
+}
+
+INLINE void kv_add(v16f *sum, const v16f *a, const v16f *b)
+{
+    __m256 s[2], x[2], y[2];
+    memcpy(s, sum, sizeof s);
+    memcpy(x, a, sizeof x);
+    memcpy(y, b, sizeof y);
+    s[0] = _mm256_fmadd_ps(x[0], y[0], s[0]);
+    s[1] = _mm256_fmadd_ps(x[1], y[1], s[1]);
+    memcpy(sum, s, sizeof s);
+}
+
+#include "tensor/kernels/portable/kv_blocks.h"
 
 INLINE __m256 load(const uint8_t *p, const bool f16)
 {
@@ -120,6 +153,7 @@ void tensor_avx2_attention(tensor_kernels *k)
     k->scores[TENSOR_KV_F16] = scores_f16;
     k->accumulate[TENSOR_KV_F32] = accumulate_f32;
     k->accumulate[TENSOR_KV_F16] = accumulate_f16;
+    kv_blocks_fill(k);
     k->softmax = softmax;
     k->adjust = adjust;
     k->attention_variant = "avx2";

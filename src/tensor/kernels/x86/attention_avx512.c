@@ -1,4 +1,4 @@
-/* Attention over one tile, AVX-512. With an F16 cache products are exact and fused; with F32 they are not. */
+/* Attention over one tile, AVX-512. But for F32 caches products are exact, and fused. */
 #define VEC_BYTES 64
 #include <immintrin.h>
 
@@ -6,6 +6,37 @@
 #include "tensor/kernels/x86/kernels_x86.h"
 
 #define INLINE static inline __attribute__((always_inline))
+
+INLINE void kv_bytes(v16f v[2], const uint8_t *p)
+{
+    const __m512 low = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)p)));
+    const __m512 high = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)(p + 16))));
+    memcpy(&v[0], &low, sizeof low);
+    memcpy(&v[1], &high, sizeof high);
+}
+
+INLINE void kv_nibbles(v16f v[2], const uint8_t *p)
+{
+    const __m128i all = _mm_loadu_si128((const void *)p), mask = _mm_set1_epi8(15), eight = _mm_set1_epi8(8);
+    const __m128i even = _mm_sub_epi8(_mm_and_si128(all, mask), eight);
+    const __m128i odd = _mm_sub_epi8(_mm_and_si128(_mm_srli_epi16(all, 4), mask), eight);
+    const __m512 low = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(even));
+    const __m512 high = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(odd));
+    memcpy(&v[0], &low, sizeof low);
+    memcpy(&v[1], &high, sizeof high);
+}
+
+INLINE void kv_add(v16f *sum, const v16f *a, const v16f *b)
+{
+    __m512 s, x, y;
+    memcpy(&s, sum, sizeof s);
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    s = _mm512_fmadd_ps(x, y, s);
+    memcpy(sum, &s, sizeof s);
+}
+
+#include "tensor/kernels/portable/kv_blocks.h"
 
 INLINE __m512 load(const uint8_t *row, uint32_t i, __mmask16 mask, const bool f16)
 {
@@ -113,6 +144,7 @@ void tensor_avx512_attention(tensor_kernels *k)
     k->scores[TENSOR_KV_F16] = scores_f16;
     k->accumulate[TENSOR_KV_F32] = accumulate_f32;
     k->accumulate[TENSOR_KV_F16] = accumulate_f16;
+    kv_blocks_fill(k);
     k->softmax = softmax;
     k->adjust = adjust;
     k->attention_variant = "avx512";
