@@ -387,9 +387,9 @@ static void test_context_shift(void **state)
         {"{\"prompt\":[1,70,71,72,73,74,75,76,77,78,79,80,81,82,83,84,85,86,87,88],\"max_tokens\":9,"
          "\"context_shift\":true,\"ignore_eos\":true,\"temperature\":0}",
          "{\"prompt\":[1,82,83,84,85,86,87,88],\"max_tokens\":9,\"ignore_eos\":true,\"temperature\":0}"},
-        {"{\"prompt\":[1,70,71,72,73,74,75,76,77,78,79,80,81,82,83,84,85,86,87,88],\"max_tokens\":8,\"keep\":4,"
+        {"{\"prompt\":[1,70,71,72,73,74,75,76,77,78,79,80,81,82,83,84,85,86,87,88],\"max_tokens\":7,\"keep\":4,"
          "\"context_shift\":true,\"ignore_eos\":true,\"temperature\":0}",
-         "{\"prompt\":[1,70,71,72,83,84,85,86,87,88],\"max_tokens\":8,\"ignore_eos\":true,\"temperature\":0}"}};
+         "{\"prompt\":[1,70,71,72,83,84,85,86,87,88],\"max_tokens\":7,\"ignore_eos\":true,\"temperature\":0}"}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         char *shifted = ask(e, pairs[i][0]), *fresh = ask(e, pairs[i][1]);
         char *a = text_of(shifted), *b = text_of(fresh);

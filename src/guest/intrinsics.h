@@ -6,9 +6,9 @@
 #define GUEST_INTRINSICS_H
 #include "tensor/abi.h"
 
-uint32_t wisp_dev_caps(uint32_t query);  /* WISP_CAPS_* */
-uint32_t wisp_dev_weights(uint32_t n);   /* handle of model data n (0: the whole data segment); 0: none */
-uint32_t wisp_dev_alloc(uint64_t bytes); /* zeroed; 0: over the limit */
+uint32_t wisp_dev_caps(uint32_t query);   /* WISP_CAPS_* */
+uint32_t wisp_dev_weights(uint32_t n);    /* handle of model data n (0: the whole data segment); 0: none */
+uint32_t wisp_dev_alloc(uint64_t bytes);  /* zeroed; 0: over the limit */
 void wisp_dev_free(uint32_t h);
 /* Linear memory to buffer and back: 0, or non-zero and nothing was written (a native host traps instead). */
 uint32_t wisp_dev_write(uint32_t h, uint64_t offset, const void *ptr, uint32_t bytes);

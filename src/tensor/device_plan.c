@@ -18,7 +18,7 @@ typedef struct planner {
     access seen[ACCESSES_MAX]; /* since the last barrier */
     uint32_t seen_count;
     bool panels_read, panels_written; /* the shared ones, since the last barrier */
-    tensor_task panels; /* what the panels were made for: its activations (data NULL: none), its indices */
+    tensor_task panels;               /* what the panels were made for: its activations (data NULL: none), its indices */
     uint64_t shared_area, private_area, work_area;
 } planner;
 
