@@ -216,18 +216,10 @@ extern cli_session_options cli_session;
          CLI_UINT, &cli_session.context,                                                                               \
          1,        1 << 24,                                                                                            \
          NULL},                                                                                                        \
-        {0,                                                                                                            \
-         "kv-type",                                                                                                    \
-         "model|f32|f16|q8_0|q4_0",                                                                                    \
-         "what keys and values are kept in",                                                                           \
-         CLI_CHOICE,                                                                                                   \
-         &cli_session.kv_type,                                                                                         \
-         0,                                                                                                            \
-         0,                                                                                                            \
-         NULL},                                                                                                        \
+        {0, "device", "cpu|portable", NULL, CLI_CHOICE, &cli_session.device, 0, 0, NULL},                              \
     {                                                                                                                  \
-        0, "device", "cpu|portable", "native kernels, or the capsule's own code (slower)", CLI_CHOICE,                 \
-            &cli_session.device, 0, 0, NULL                                                                            \
+        0, "kv-type", "model|f32|f16|q8_0|q4_0", "which code runs; keys and values in", CLI_CHOICE,      \
+            &cli_session.kv_type, 0, 0, NULL                                                                           \
     }
 
 wisp_native cli_native(void); /* what --native said */

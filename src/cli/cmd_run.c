@@ -20,9 +20,9 @@ static int32_t keep;
 
 static const cli_option options[] = {
     {0, "", NULL, FOR_MODELS, CLI_HEADING, NULL, 0, 0, NULL},
-    {'p', "prompt", "TEXT", "the text to continue", CLI_TEXT, &prompt, 0, 0, NULL},
-    {'f', "file", "FILE", "a file with the text (neither -p nor -f: standard input)", CLI_TEXT, &prompt_file, 0, 0,
-     NULL},
+    {'p', "prompt", "TEXT", NULL, CLI_TEXT, &prompt, 0, 0, NULL},
+    {'f', "file", "FILE", "the text to continue, or a file with it (neither: standard input)", CLI_TEXT, &prompt_file,
+     0, 0, NULL},
     {'n', "max", "N", NULL, CLI_INT, &max_tokens, -1, INT32_MAX, NULL},
     {0, "temp", "T", "tokens at most (-1: until it ends); temperature, 0 is greedy (0.8)", CLI_REAL, &temperature, 0,
      100, NULL},
@@ -34,8 +34,8 @@ static const cli_option options[] = {
     {0, "seed", "S", "make recent tokens less likely (1: off); same seed, same text (random)", CLI_UINT, &seed, 0,
      1.8446744073709552e19, &seed_given},
     {0, "context-shift", NULL, NULL, CLI_FLAG, &context_shift, 0, 0, NULL},
-    {0, "keep", "N", "when the context is full, drop the oldest half and go on; never the first N tokens", CLI_INT,
-     &keep, 0, INT32_MAX, NULL},
+    {0, "keep", "N", "when the context is full, drop the older half, but never the first N tokens", CLI_INT, &keep, 0,
+     INT32_MAX, NULL},
     CLI_SESSION_OPTIONS,
     {0, "", NULL, FOR_PROGRAMS, CLI_HEADING, NULL, 0, 0, NULL},
     CLI_PROGRAM_OPTIONS,

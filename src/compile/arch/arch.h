@@ -22,6 +22,8 @@ int compile_likeness(const char *name, const char *known); /* the more the liker
 /* The angles a position turns by, f64[1, dims / 2], from rope.freq_base, rope.scaling.* and rope_freqs.weight, as a
  * tensor of the capsule; and what sine and cosine are multiplied by. */
 wisp_view compile_rope_frequencies(compile_builder *b, uint32_t dims, float *scale);
+/* The same with the divisors for long contexts, those above *original; absent where the file has none. */
+wisp_view compile_rope_long(compile_builder *b, uint32_t dims, uint32_t *original);
 /* The same from a base alone, without scaling. */
 wisp_view compile_rope_plain(compile_builder *b, const char *name, uint32_t dims, double base, double factor);
 

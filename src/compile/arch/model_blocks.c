@@ -304,8 +304,15 @@ wisp_view block_angles(blocks *k, const char *name, wisp_view frequencies, float
 wisp_view block_rope_angles(blocks *k, uint32_t dims)
 {
     float scale = 1;
+    uint32_t original = 0;
     wisp_view frequencies = compile_rope_frequencies(k->b, dims, &scale);
-    return block_angles(k, "angles", frequencies, scale);
+    const wisp_view of_long = compile_rope_long(k->b, dims, &original);
+    wisp_view angles = block_angles(k, "angles", frequencies, scale);
+    if (!of_long.buffer || k->b->status) return angles;
+    k->b->cmds[k->b->cmd_count - 1].reserved = PROGRAM_UP_TO | original;
+    angles = block_angles(k, "angles", of_long, scale);
+    if (!k->b->status) k->b->cmds[k->b->cmd_count - 1].reserved = PROGRAM_ABOVE | original;
+    return angles;
 }
 
 void block_rope(blocks *k, wisp_view x, uint32_t heads, wisp_view angles, bool halves)

@@ -35,10 +35,8 @@ static double kept_part(const yarn *y, uint32_t pair)
 
 /* Divisors of the angles: "llama3" scaling comes as rope_freqs, "longrope" as two sets, of which the short one is for
  * contexts of no more than rope.scaling.original_context_length. */
-static void apply_factors(compile_builder *b, double *angles, uint32_t pairs)
+static void apply_factors(compile_builder *b, const char *name, double *angles, uint32_t pairs)
 {
-    const bool one = compile_exists(b, "rope_freqs.weight");
-    const char *name = one ? "rope_freqs.weight" : "rope_factors_short.weight";
     wisp_view factors = compile_weight_optional(b, COMPILE_VECTOR, 1, pairs, name, 0);
     const compile_gguf_tensor *t = factors.buffer ? compile_gguf_find_tensor(b->gguf, name) : NULL;
     if (!t) return;
@@ -85,7 +83,7 @@ static double magnitude(compile_builder *b, bool is_yarn, double factor)
     return given * (1 + 0.1 * log(factor)) / (1 + 0.1 * multiplier * log(factor));
 }
 
-wisp_view compile_rope_frequencies(compile_builder *b, uint32_t dims, float *scale)
+static wisp_view frequencies(compile_builder *b, uint32_t dims, const char *factors, const char *name, float *scale)
 {
     bool is_yarn;
     double base = compile_float_or(b, "rope.freq_base", 10000), factor = read_factor(b, &is_yarn);
@@ -100,13 +98,30 @@ wisp_view compile_rope_frequencies(compile_builder *b, uint32_t dims, float *sca
     if (!angles) return (wisp_view){0};
     for (uint32_t i = 0; i < dims / 2; i++)
         angles[i] = pow(base, -2.0 * i / dims);
-    apply_factors(b, angles, dims / 2);
+    apply_factors(b, factors, angles, dims / 2);
     for (uint32_t i = 0; i < dims / 2; i++) {
         double kept = is_yarn ? kept_part(&y, i) : 0;
         angles[i] = angles[i] / factor * (1 - kept) + angles[i] * kept;
     }
     *scale = (float)magnitude(b, is_yarn, factor);
-    return compile_weight_made(b, "wisp.rope_freqs", WISP_F64, angles, dims / 2);
+    return compile_weight_made(b, name, WISP_F64, angles, dims / 2);
+}
+
+wisp_view compile_rope_frequencies(compile_builder *b, uint32_t dims, float *scale)
+{
+    const bool one = compile_exists(b, "rope_freqs.weight");
+    return frequencies(b, dims, one ? "rope_freqs.weight" : "rope_factors_short.weight", "wisp.rope_freqs", scale);
+}
+
+wisp_view compile_rope_long(compile_builder *b, uint32_t dims, uint32_t *original)
+{
+    float scale;
+    const char *const factors = "rope_factors_long.weight";
+    if (b->status || !compile_exists(b, factors) || compile_exists(b, "rope_freqs.weight")) return (wisp_view){0};
+    *original = compile_uint_or(b, "context_length", 0, 0, UINT32_MAX);
+    *original = compile_uint_or(b, "rope.scaling.original_context_length", *original, 1, UINT32_MAX);
+    if (*original > ~PROGRAM_WHEN_MASK) return (wisp_view){0}; /* no context is above it */
+    return frequencies(b, dims, factors, "wisp.rope_freqs.long", &scale);
 }
 
 wisp_view compile_rope_plain(compile_builder *b, const char *name, uint32_t dims, double base, double factor)
