@@ -474,6 +474,44 @@ static program small_program(program_buffer *buffers, wisp_cmd *cmd)
     return (program){1000, 2048, 64, 3, 2, 3, 1, PROGRAM_POOL_RANK, PROGRAM_POOL_CLS, 7, 1, buffers, cmd};
 }
 
+/* Commands for short and for long contexts, and a cache of 8 elements a row in other types. */
+static void program_of_an_instance(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t context, type, commands;
+        uint64_t row;
+    } cases[] = {{64, WISP_F16, 3, 16}, {65, WISP_F32, 4, 32}, {64, WISP_Q8_0, 3, 34}, {4096, WISP_Q4_0, 4, 18}};
+    const program_buffer buffers[] = {{.role = PROGRAM_ROLE_KV, .per_page = 2 * WISP_KV_PAGE * 16},
+                                      {.role = PROGRAM_ROLE_KV, .per_seq = 100}};
+    const wisp_view cache = {1, WISP_F16, 0, PROGRAM_SIZE(PROGRAM_SIZE_KV, 2), 8, 16};
+    const wisp_cmd cmds[] = {{.op = WISP_OP_KV_WRITE, .view = {cache}},
+                             {.op = WISP_OP_ADD, .reserved = PROGRAM_UP_TO | 64},
+                             {.op = WISP_OP_MUL, .reserved = PROGRAM_ABOVE | 64},
+                             {.op = WISP_OP_MUL, .reserved = PROGRAM_ABOVE | 64},
+                             {.op = WISP_OP_ATTENTION, .view = {{0}, {0}, cache, cache}}};
+    const program p = {1000, 2048, 64, 3, 2, 2, 5, buffers, cmds};
+    const program_sizes sizes = {{1, 1, 2, 3, 6 * WISP_KV_PAGE}};
+    base_buffer bytes = {0};
+    wisp_report report = {0};
+    program_write(&bytes, &p);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        program q;
+        must(program_read(&q, (base_span){bytes.data, bytes.size}, &report), &report);
+        program_for_context(&q, cases[i].context);
+        must(program_set_cache_type(&q, cases[i].type, &report), &report);
+        assert_int_equal(q.cmd_count, cases[i].commands);
+        assert_int_equal(q.cmds[1].op, cases[i].context > 64 ? WISP_OP_MUL : WISP_OP_ADD);
+        assert_int_equal(q.cmds[1].reserved, 0);
+        const wisp_view *v = &q.cmds[q.cmd_count - 1].view[3];
+        assert_true(v->type == cases[i].type && v->stride == cases[i].row && v->cols == 8);
+        assert_int_equal(q.buffers[0].per_page, 2 * WISP_KV_PAGE * cases[i].row);
+        assert_int_equal(program_bytes(&q, &sizes), 6 * 2 * WISP_KV_PAGE * cases[i].row + 200);
+        program_fini(&q);
+    }
+    base_buffer_fini(&bytes);
+}
+
 static void program_round_trip(void **state)
 {
     (void)state;
@@ -567,6 +605,7 @@ int main(void)
         cmocka_unit_test(packing_is_reversible),
         cmocka_unit_test(sizes_do_not_overflow),
         cmocka_unit_test(program_round_trip),
+        cmocka_unit_test(program_of_an_instance),
         cmocka_unit_test(hostile_programs_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -218,7 +218,7 @@ extern cli_session_options cli_session;
          NULL},                                                                                                        \
         {0, "device", "cpu|portable", NULL, CLI_CHOICE, &cli_session.device, 0, 0, NULL},                              \
     {                                                                                                                  \
-        0, "kv-type", "model|f32|f16|q8_0|q4_0", "which code runs; keys and values in", CLI_CHOICE,      \
+        0, "kv-type", "model|f32|f16|q8_0|q4_0", "which code runs; keys and values in", CLI_CHOICE,                    \
             &cli_session.kv_type, 0, 0, NULL                                                                           \
     }
 

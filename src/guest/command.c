@@ -26,7 +26,7 @@ static const char help[] =
     "  --seed S                same seed, same text (default: random)\n"
     "  --context N             positions to make room for (default: the model's, at most 4096)\n"
     "  --kv-type TYPE          keys and values as f32, f16, q8_0 or q4_0 (default: the model's, mostly f16)\n"
-    "  --context-shift         when the context is full, drop the oldest half and go on (default: stop)\n"
+    "  --context-shift         when the context is full, drop the older half and go on (default: stop)\n"
     "  --keep N                ... but never the first N tokens (default: the one that begins every text)\n"
     "  --chunk N               prompt tokens a step (default 256)\n"
     "  --pooling P             none, mean, cls, last or rank (default: the model's)\n"
