@@ -490,8 +490,14 @@ static void program_of_an_instance(void **state)
                              {.op = WISP_OP_MUL, .reserved = PROGRAM_ABOVE | 64},
                              {.op = WISP_OP_MUL, .reserved = PROGRAM_ABOVE | 64},
                              {.op = WISP_OP_ATTENTION, .view = {{0}, {0}, cache, cache}}};
-    const program p = {1000, 2048, 64, 3, 2, 2, 5, buffers, cmds};
-    const program_sizes sizes = {{1, 1, 2, 3, 6 * WISP_KV_PAGE}};
+    const program p = {.vocab_size = 1000,
+                       .context_length = 2048,
+                       .buffer_count = 2,
+                       .cmd_count = 5,
+                       .buffers = buffers,
+                       .cmds = cmds};
+    const program_sizes sizes = {
+        {[PROGRAM_SIZE_SEQUENCES] = 2, [PROGRAM_SIZE_SEQ_PAGES] = 3, [PROGRAM_SIZE_KV] = 6 * WISP_KV_PAGE}};
     base_buffer bytes = {0};
     wisp_report report = {0};
     program_write(&bytes, &p);
@@ -555,7 +561,7 @@ static void hostile_programs_are_refused(void **state)
         {24, 4},         /* counts that the size does not bear out */
         {24, UINT32_MAX},
         {28, UINT32_MAX},
-        {12, 1 << 25},         /* size of vectors */
+        {12, 1 << 25}, /* size of vectors */
         {32, PROGRAM_POOLINGS},
         {36, PROGRAM_POOL_RANK},
         {40, 1 << 25},

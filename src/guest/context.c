@@ -25,7 +25,8 @@ wisp_status guest_read_kv_type(const base_json *options, uint32_t *type, wisp_re
 static uint64_t bytes_for(const program *p, const guest_limits *l, uint32_t context)
 {
     const uint32_t pages = (context + WISP_KV_PAGE - 1) / WISP_KV_PAGE;
-    const uint32_t tokens = p->whole && l->chunk > TOKENS_USUAL ? TOKENS_USUAL : l->chunk; /* grows with a longer text */
+    const uint32_t tokens =
+        p->whole && l->chunk > TOKENS_USUAL ? TOKENS_USUAL : l->chunk; /* grows with a longer text */
     const program_sizes sizes = {{[PROGRAM_SIZE_TOKENS] = tokens,
                                   [PROGRAM_SIZE_OUTPUTS] = 1,
                                   [PROGRAM_SIZE_SEQUENCES] = l->sequences,
