@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import struct
 import subprocess
 import sys
@@ -509,6 +510,20 @@ def converted(base):
     check(abs(keys["phi3.rope.scaling.attn_factor"] - (1 + 4 / 6) ** 0.5) < 1e-6, "the factor of attention")
 
 
+def yarn(base):
+    """The file's factor of attention is the whole of it: what YaRN makes of the factor itself is taken off."""
+    for given, expected in ((None, None), (1.1386294361119891, 1.0), (2.0, 2.0 / 1.1386294361119891)):
+        m = Model("qwen3", seed=2)
+        m.config["rope_scaling"] = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64,
+                                    "attention_factor": given}
+        run("quantize", m.folder(base / "yarn"), base / "yarn.gguf", "-t", "F16")
+        keys = read_gguf(base / "yarn.gguf")[0]
+        have = keys.get("qwen3.rope.scaling.attn_factor")
+        check(keys["qwen3.rope.scaling.factor"] == 4.0, "YaRN's factor")
+        check(abs((have or 0) - (expected or 0)) < 1e-6, f"YaRN's factor of attention: {have} for {given}")
+        shutil.rmtree(base / "yarn")
+
+
 # ---- SentencePiece ----
 def protobuf(number, value):
     if isinstance(value, float):
@@ -705,7 +720,7 @@ def broken(base):
 def main():
     with tempfile.TemporaryDirectory() as name:
         base = pathlib.Path(name)
-        for part in (families, quantized, converted, vocabularies, broken):
+        for part in (families, quantized, converted, yarn, vocabularies, broken):
             part(base)
     print(f"{passed} checks passed, {failed} failed")
     return 1 if failed else 0

@@ -304,11 +304,19 @@ static wisp_status original_context(const hf_config *c, double *out, wisp_report
 static wisp_status put_yarn(const hf_config *c, gguf_head *h, wisp_report *report)
 {
     char name[128];
-    double context;
+    double context, factor = 1, attention;
+    bool found;
     BASE_TRY(original_context(c, &context, report));
     gguf_put_string(h, full_key(name, c, "rope.scaling.type"), "yarn", 4);
     gguf_put_u32(h, full_key(name, c, "rope.scaling.original_context_length"), (uint32_t)context);
-    BASE_TRY(put_scaling_float(c, h, "factor", "rope.scaling.factor", report));
+    BASE_TRY(scaling(c, "factor", &factor, &found, report));
+    if (found) gguf_put_f32(h, full_key(name, c, "rope.scaling.factor"), (float)factor);
+    BASE_TRY(scaling(c, "attention_factor", &attention, &found, report));
+    /* the whole of it; GGUF's goes on top of YaRN's own */
+    if (found) {
+        const double own = factor > 1 ? 1 + 0.1 * log(factor) : 1;
+        gguf_put_f32(h, full_key(name, c, "rope.scaling.attn_factor"), (float)(attention / own));
+    }
     BASE_TRY(put_scaling_float(c, h, "beta_fast", "rope.scaling.yarn_beta_fast", report));
     return put_scaling_float(c, h, "beta_slow", "rope.scaling.yarn_beta_slow", report);
 }
