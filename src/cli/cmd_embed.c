@@ -81,7 +81,9 @@ static void print_vectors(const wisp_json_value *embedding)
 static char *copy_text(const wisp_json_value *text)
 {
     const char *from = wisp_json_text(text);
-    return strdup(from ? from : "");
+    char *copy = NULL;
+    cli_append(&copy, "%s", from ? from : "");
+    return copy;
 }
 
 static void print_answer(embedding *e, const wisp_json_value *root)

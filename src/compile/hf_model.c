@@ -371,7 +371,7 @@ static void put_general(hf_model *m)
     char *real = os_real_path(m->folder.path, NULL);
     const char *slash = real ? strrchr(real, '/') : NULL, *name = slash && slash[1] ? slash + 1 : "model";
     const planned *p = m->plan;
-    uint32_t type = 0; /* of the first matrix of a layer */
+    uint32_t type = 0; /* of the last matrix: one of a layer */
     for (size_t i = 0; i < m->plan_count; i++)
         if (p[i].dims > 1 && p[i].type != WISP_F32) type = p[i].type == WISP_F16 ? MIXED_F16 : MIXED_BF16;
     gguf_put_string(&m->head, "general.name", name, strlen(name));

@@ -64,6 +64,7 @@ LLVMValueRef native_result(native_unit *u, const wasm_functype *type, LLVMValueR
 {
     return direct_results(type) + u->fuel == 1 ? result : LLVMBuildExtractValue(u->b, result, i, "");
 }
+
 LLVMValueRef native_result_ticks(native_unit *u, const wasm_functype *type, LLVMValueRef result)
 {
     return native_result(u, type, result, direct_results(type));

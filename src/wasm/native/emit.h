@@ -161,8 +161,7 @@ void native_branch(native_function *f, uint32_t depth); /* with the operands it 
 void native_mark_dead(native_function *f);
 void native_emit_return(native_function *f); /* takes its results from the stack */
 native_control *native_label(native_function *f, uint32_t depth);
-/* emit_fuel.c: all of them do nothing where fuel is not counted, but those with a value are not called then
- */
+/* emit_fuel.c: where fuel is not counted, these do nothing, and those with a value are not called */
 void native_begin_fuel(native_function *f);
 void native_tick(native_function *f);
 LLVMValueRef native_charge(native_function *f); /* takes 1; none left, as i1: then one has to ask */
