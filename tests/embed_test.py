@@ -67,6 +67,8 @@ def limits(capsule):
     refused(["context of 64", "up to 512"], "embed", capsule, "--tokens", ids, "--context", 64)
     refused(["no tokens"], "embed", capsule, "-p", "")
     refused(["no texts"], "embed", capsule)
+    refused(["/dev/zero", "MiB of text"], "embed", capsule, "-f", "/dev/zero")
+    check("from 1 to 16777216," in run("embed", capsule, "-p", "x", "--context", 0).stderr, "whole bounds of whole numbers")
     refused(["scores"], "embed", capsule, "-p", "x", "--pooling", "rank")
     for args in (["run"], ["logits"]):
         refused(["embeddings, not text"], *args, capsule, "-p", "x")

@@ -232,6 +232,8 @@ wisp_native cli_native(void); /* what --native said */
 bool cli_same_file(const char *path, const char *other);
 wisp_status cli_open(wisp_capsule **capsule, const char *path, bool vocabulary_only, wisp_report *report) WISP_MUST_USE;
 wisp_status cli_start(wisp_session **session, wisp_capsule *capsule, uint32_t chunk, wisp_report *report) WISP_MUST_USE;
+enum { CLI_TEXT_MAX = 256 << 20 /* of text read at once: a device or a pipe may never end */ };
+
 /* Reads a whole file, or standard input for "-"; terminated; free() it. NULL after an error. */
 char *cli_read_all(const char *path, size_t *size, wisp_report *report);
 /* The answer to one request: a result event's JSON, or the text of a failure in the report. free() *json. A NULL

@@ -110,8 +110,10 @@ static int set_option(const cli_command *command, const cli_option *o, const cha
     if (!set_number(o, text) && o->max >= INT32_MAX)
         return cli_usage_error(command, "--%s needs an integer, %.0f or more, not '%s'", o->name, o->min, text);
     if (!set_number(o, text))
-        return cli_usage_error(command, "--%s needs a%s from %g to %g, not '%s'", o->name,
-                               o->kind == CLI_REAL ? " number" : "n integer", o->min, o->max, text);
+        return o->kind == CLI_REAL ? cli_usage_error(command, "--%s needs a number from %g to %g, not '%s'", o->name,
+                                                     o->min, o->max, text)
+                                   : cli_usage_error(command, "--%s needs an integer from %.0f to %.0f, not '%s'",
+                                                     o->name, o->min, o->max, text);
     return 0;
 }
 

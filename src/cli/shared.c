@@ -81,7 +81,7 @@ char *cli_read_all(const char *path, size_t *size, wisp_report *report)
     while (text) {
         size_t n = fread(text + used, 1, capacity - 1 - used, in);
         used += n;
-        if (n == 0) break;
+        if (n == 0 || used > CLI_TEXT_MAX) break;
         if (used == capacity - 1) {
             char *grown = realloc(text, capacity *= 2);
             if (!grown) free(text);
@@ -96,6 +96,10 @@ char *cli_read_all(const char *path, size_t *size, wisp_report *report)
         text = NULL;
     } else if (ferror(in)) {
         (void)fail(report, WISP_E_IO, "%s: %s", path, strerror(errno));
+        free(text);
+        text = NULL;
+    } else if (used > CLI_TEXT_MAX) {
+        (void)fail(report, WISP_E_LIMIT, "%s: more than %d MiB of text", path, CLI_TEXT_MAX >> 20);
         free(text);
         text = NULL;
     } else {
