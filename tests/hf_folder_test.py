@@ -693,6 +693,8 @@ def broken(base):
     attempt("a pipe", ["config.json"], lambda f: ((f / "config.json").unlink(), os.mkfifo(f / "config.json")))
     attempt("a folder", ["config.json"], lambda f: ((f / "config.json").unlink(), (f / "config.json").mkdir()))
     attempt("truncated", ["model-00001"], shard(lambda b: b[:-1]))
+    attempt("bytes of no tensor", ["model-00001", "8 bytes", "no tensor"], shard(lambda b: b + bytes(8)))
+    attempt("a tebibyte", ["no tensor"], lambda f: os.truncate(f / "model-00001-of-00002.safetensors", 2 ** 40))
     attempt("header only", ["model-00001"], shard(lambda b: b[:100]))
     attempt("huge header", ["model-00001"], shard(lambda b: struct.pack("<Q", 2 ** 63) + b[8:]))
     attempt("wrong type", ["U16"], shard(lambda b: b.replace(b'"BF16"', b'"U16" ', 1)))

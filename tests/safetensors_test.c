@@ -119,23 +119,27 @@ static void test_lies(void **state)
         "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,-60]}}", /* what an 18-exabyte tensor was made of
                                                                                */
         "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[60,68]}}", /* past the end by 4 */
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}", /* past the end by 4 */
         "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[18446744073709551608,18446744073709551616]}}",
         "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8,8]}}",
         "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[\"0\",\"8\"]}}",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"F32\",\"shape\":[2],"
-        "\"data_offsets\":[4,12]}}",
-        "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"a\":{\"dtype\":\"F32\",\"shape\":[2],"
-        "\"data_offsets\":[8,16]}}",
         "{\"\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
         "{\"a\\u0000b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
     };
     wisp_report report;
     const char *good = "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}";
-    assert_int_equal(try_header(good, 64, &report), WISP_OK);
+    const char *overlap = "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+                          "\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}";
+    const char *twice = "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+                        "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,16]}}";
+    assert_int_equal(try_header(good, 8, &report), WISP_OK);
     assert_int_equal(try_header("{}", 0, &report), WISP_OK);
+    assert_int_not_equal(try_header(good, 9, &report), WISP_OK); /* bytes of no tensor */
+    assert_int_not_equal(try_header("{}", 1, &report), WISP_OK);
+    assert_int_not_equal(try_header(overlap, 12, &report), WISP_OK);
+    assert_int_not_equal(try_header(twice, 16, &report), WISP_OK);
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
-        if (try_header(headers[i], 64, &report) == WISP_OK) fail_msg("accepted: %s", headers[i]);
+        if (try_header(headers[i], 8, &report) == WISP_OK) fail_msg("accepted: %s", headers[i]);
     /* nesting */
     char deep[4000];
     memset(deep, '[', sizeof deep - 1);

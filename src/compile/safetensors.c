@@ -117,16 +117,21 @@ static int compare_places(const void *a, const void *b)
     return x->bytes.size < y->bytes.size ? -1 : x->bytes.size > y->bytes.size;
 }
 
-/* The tensors from `first` on are of one file. */
-static wisp_status check_overlap(safetensors *s, size_t first, wisp_report *report)
+/* The tensors from `first` on are of one file: they fill its data, as the format demands. What else there were would
+ * be hashed with the file, however long it is. */
+static wisp_status check_places(safetensors *s, size_t first, base_span data, wisp_report *report)
 {
-    if (s->count == first) return WISP_OK;
-    safetensors_tensor *t = s->tensors + first;
-    qsort(t, s->count - first, sizeof *t, compare_places);
-    for (size_t i = 1; i < s->count - first; i++)
-        if (t[i].bytes.data < t[i - 1].bytes.data + t[i - 1].bytes.size)
+    safetensors_tensor *t = s->tensors ? s->tensors + first : NULL;
+    const size_t count = s->count - first;
+    uint64_t left = data.size;
+    if (count) qsort(t, count, sizeof *t, compare_places);
+    for (size_t i = 0; i < count; i++) {
+        if (i && t[i].bytes.data < t[i - 1].bytes.data + t[i - 1].bytes.size)
             return base_fail(report, WISP_E_INPUT, "tensors '%.80s' and '%.80s' overlap", t[i - 1].name, t[i].name);
-    return WISP_OK;
+        left -= t[i].bytes.size;
+    }
+    if (left == 0) return WISP_OK;
+    return base_fail(report, WISP_E_INPUT, "%llu bytes of data are of no tensor", (unsigned long long)left);
 }
 
 static wisp_status add_file(safetensors *s, base_span file, wisp_report *report)
@@ -148,10 +153,10 @@ static wisp_status add_file(safetensors *s, base_span file, wisp_report *report)
     if (status != WISP_OK) return base_fail_prefix(report, status, "the header");
     s->doc_count++;
     if (root->kind != JSON_OBJECT) return base_fail(report, WISP_E_INPUT, "the header is not a JSON object");
+    const base_span data = {r.at, base_left(&r)};
     for (const base_json *node = root->first; node; node = node->next)
-        if (strcmp(node->key, "__metadata__") != 0)
-            BASE_TRY(read_tensor(s, node, (base_span){r.at, base_left(&r)}, report));
-    return check_overlap(s, first, report);
+        if (strcmp(node->key, "__metadata__") != 0) BASE_TRY(read_tensor(s, node, data, report));
+    return check_places(s, first, data, report);
 }
 
 static wisp_status sort_tensors(safetensors *s, wisp_report *report)
