@@ -2,6 +2,7 @@
 """Folders as Hugging Face's models come in, packed; and the same models as GGUFs, made here by the known rules: the logits
 are the same to the last bit. hf_folder_test.py WISP"""
 import json
+import math
 import os
 import pathlib
 import random
@@ -175,7 +176,112 @@ def experts(plan, hf, gg, where, names):
               tuple(f"ffn_{k}_exps#{e}" for k in ("gate", "up", "down")))
 
 
+# Families beside Llama's: norms of a layer, how its matrices are called, and where biases are.
+SANDWICH = {"input_layernorm": "attn_norm", "post_self_attn_layernorm": "post_attention_norm",
+            "post_attention_layernorm": "ffn_norm", "post_mlp_layernorm": "post_ffw_norm"}
+BEHIND = {"post_attention_layernorm": "post_attention_norm", "post_feedforward_layernorm": "post_ffw_norm"}
+BEFORE = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm"}
+PARALLEL = {"input_layernorm": "attn_norm"}
+PLAIN = {"mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
+GATED = {"mlp.gate_proj": "ffn_gate"} | PLAIN
+NORMS = {"glm4": SANDWICH, "exaone4": BEHIND, "olmo3": BEHIND, "phi": PARALLEL, "cohere": PARALLEL, "cohere2": PARALLEL,
+         "seed_oss": {"input_layernorm": "attn_norm", "post_attention_layernorm": "post_attention_norm"},
+         "stablelm": PARALLEL}
+FORWARD = {"phi": {"mlp.fc1": "ffn_up", "mlp.fc2": "ffn_down"}, "starcoder2": {"mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down"},
+           "glm4": {"mlp.gate_up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}, "nemotron": PLAIN, "arcee": PLAIN,
+           "olmoe": {}, "qwen2_moe": {}}
+BIASED_NORMS = ("phi", "stablelm", "starcoder2", "nemotron")
+BIASED_ALL = ("phi", "starcoder2")
+BIASED_QKV = ("glm4", "seed_oss", "qwen2_moe", "stablelm") + BIASED_ALL
+OTHERS = ("arcee", "cohere", "cohere2", "exaone4", "glm4", "nemotron", "olmo3", "olmoe", "phi", "qwen2_moe", "seed_oss",
+          "stablelm", "starcoder2")
+TIED = ("cohere", "cohere2", "starcoder2")
+
+
+def head_norms(family, i):
+    q, kv = HEADS * DIM, KV * DIM
+    hf, gg = f"model.layers.{i}.self_attn.", f"blk.{i}.attn_"
+    if family in ("exaone4", "olmo3", "olmoe", "cohere"):
+        shapes = {"exaone4": ([DIM], [DIM]), "cohere": ([HEADS, DIM], [KV, DIM])}.get(family, ([q], [kv]))
+        return [(f"{hf}{a}_norm", f"{gg}{a}_norm", shape) for a, shape in zip("qk", shapes)]
+    return [(f"{hf}{a}_layernorm.norms.{h}", f"{gg}{a}_norm#{h}", [DIM])
+            for a, n in (("q", HEADS), ("k", KV)) for h in range(n if family == "stablelm" else 0)]
+
+
+def plan_of_other(family, tied):
+    def add(hf, gguf, shape, bias=False):
+        plan.append((hf, gguf, shape))
+        if bias:
+            plan.append((hf + ".bias", gguf + ".bias", shape[:1]))
+    plan = [("model.embed_tokens", "token_embd", [ROWS, WIDTH])]
+    add("model.final_layernorm" if family == "phi" else "model.norm", "output_norm", [WIDTH], family in BIASED_NORMS)
+    if not tied:
+        add("lm_head", "output", [ROWS, WIDTH], family == "phi")
+    for i in range(LAYERS):
+        hf, gg = f"model.layers.{i}.", f"blk.{i}."
+        for a, b in NORMS.get(family, BEFORE).items():
+            add(hf + a, gg + b, [WIDTH], family in BIASED_NORMS)
+        for a, b, rows in (("q", "attn_q", HEADS * DIM), ("k", "attn_k", KV * DIM), ("v", "attn_v", KV * DIM)):
+            add(f"{hf}self_attn.{a}_proj", gg + b, [rows, WIDTH], family in BIASED_QKV)
+        add(hf + ("self_attn.dense" if family == "phi" else "self_attn.o_proj"), gg + "attn_output", [WIDTH, HEADS * DIM],
+            family in BIASED_ALL)
+        plan += head_norms(family, i)
+        for a, b in FORWARD.get(family, GATED).items():
+            rows = 2 * FF if "gate_up" in a else FF
+            add(hf + a, gg + b, [WIDTH, FF] if b == "ffn_down" else [rows, WIDTH], family in BIASED_ALL)
+        if family in ("olmoe", "qwen2_moe"):
+            experts(plan, hf, gg, "mlp", ("gate_proj", "up_proj", "down_proj"))
+        if family == "qwen2_moe":
+            add(hf + "mlp.shared_expert_gate", gg + "ffn_gate_inp_shexp", [1, WIDTH])
+            gated(plan, hf + "mlp.shared_expert.", gg, FF, to=("ffn_gate_shexp", "ffn_up_shexp", "ffn_down_shexp"))
+    return plan
+
+
+def config_of_other(family, tied):
+    """What differs from Llama's: members of config.json (None: there is none), and keys."""
+    a = {"cohere": "command-r", "olmo3": "olmo2", "phi": "phi2", "qwen2_moe": "qwen2moe"}.get(family, family)
+    c, k = {"head_dim": None}, {}
+    layer = {"attention.layer_norm_epsilon": 1e-5, "attention.layer_norm_rms_epsilon": None}
+    windows = {"sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"]}
+    half = {"rope.dimension_count": DIM // 2}
+    if family in ("cohere", "cohere2"):
+        c |= {"logit_scale": 0.25, "layer_norm_eps": 1e-5, "rms_norm_eps": None, "model_max_length": 1024}
+        k |= layer | {"logit_scale": 0.25} | ({"context_length": 1024} if family == "cohere" else {})
+    if family in ("phi", "stablelm", "nemotron", "starcoder2"):
+        c |= {"rms_norm_eps": None, {"nemotron": "norm_eps", "starcoder2": "norm_epsilon"}.get(family, "layer_norm_eps"): 1e-5}
+        k |= layer
+    if family in ("phi", "stablelm", "glm4"):
+        c |= {"partial_rotary_factor": 0.5}
+        k |= half
+    if family == "nemotron":
+        c |= {"rope_percent": 0.25}
+        k |= {"rope.dimension_count": DIM // 4}
+    if family in ("olmo3", "cohere2"):
+        c |= windows
+        k |= {"attention.sliding_window": 8, "attention.sliding_window_pattern": [True, False]}
+    if family in ("olmo3", "arcee"):
+        c |= {"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "attention_factor": 1.25 if family == "arcee" else None,
+                               "original_max_position_embeddings": 16, "beta_fast": 32.0, "beta_slow": 1.0}}
+        k |= {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.original_context_length": 16,
+              "rope.scaling.yarn_beta_fast": 32.0, "rope.scaling.yarn_beta_slow": 1.0}
+    if family == "arcee":
+        k |= {"rope.scaling.attn_factor": f32(1.25 / (1 + 0.1 * math.log(4)))}
+    if family in ("olmoe", "qwen2_moe"):
+        c |= {"num_experts": EXPERTS, "num_experts_per_tok": 2}
+        k |= {"expert_count": EXPERTS, "expert_used_count": 2}
+        c |= {"intermediate_size": EXPERT_FF} if family == "olmoe" else {
+            "moe_intermediate_size": EXPERT_FF, "shared_expert_intermediate_size": FF}
+        k |= {"feed_forward_length": EXPERT_FF} if family == "olmoe" else {
+            "expert_feed_forward_length": EXPERT_FF, "expert_shared_feed_forward_length": FF}
+    if family in ("seed_oss", "exaone4"):
+        c |= {"head_dim": DIM, "rope_theta": None, "rope_parameters": {"rope_type": "default", "rope_theta": 5e5}}
+        k |= {"attention.key_length": DIM, "attention.value_length": DIM, "rope.freq_base": 5e5}
+    return a, c, k
+
+
 def plan_of(family, tied):
+    if family in OTHERS:
+        return plan_of_other(family, tied)
     p = "language_model.model." if family == "gemma3" else "model."
     plan = [(p + "embed_tokens", "token_embd", [ROWS, WIDTH]), (p + "norm", "output_norm", [WIDTH])]
     if not tied:
@@ -208,7 +314,7 @@ def plan_of(family, tied):
 
 
 ARCHITECTURES = {"mistral": "llama", "mixtral": "llama", "qwen3_moe": "qwen3moe"}
-PAIRS = ("llama", "mistral", "mixtral", "smollm3", "granite")
+PAIRS = ("llama", "mistral", "mixtral", "smollm3", "granite", "arcee")
 
 
 def config_of(family, tied):
@@ -221,6 +327,11 @@ def config_of(family, tied):
          f"{a}.attention.head_count": HEADS, f"{a}.attention.head_count_kv": KV, f"{a}.context_length": 512,
          f"{a}.attention.layer_norm_rms_epsilon": 1e-5, f"{a}.rope.freq_base": 10000.0,
          f"{a}.rope.dimension_count": DIM, f"{a}.vocab_size": ROWS}
+    if family in OTHERS:
+        other, differs, keys = config_of_other(family, tied)
+        c = {n: v for n, v in (c | differs).items() if v is not None}
+        k = {f"{other}.{n.split('.', 1)[1]}": v for n, v in k.items()} | {f"{other}.{n}": v for n, v in keys.items()}
+        return c, {"general.architecture": other, "general.name": "x"} | {n: v for n, v in k.items() if v is not None}
     if family.startswith(("gemma", "qwen3")):
         c["head_dim"] = DIM
         k |= {f"{a}.attention.key_length": DIM, f"{a}.attention.value_length": DIM}
@@ -267,7 +378,7 @@ def rule(family, hf, gguf, shape, values):
     """Values of the GGUF, from those of the folder."""
     if family in PAIRS and (".q_proj" in hf or ".k_proj" in hf):
         return paired(values, shape, HEADS if ".q_proj" in hf else KV)
-    if family.startswith("gemma") and "norm" in gguf:
+    if (family.startswith("gemma") or family == "nemotron") and "norm" in gguf and not gguf.endswith(".bias"):
         return [f32(v + 1) for v in values]
     return values
 
@@ -285,7 +396,7 @@ class Model:
         self.config, self.keys = config_of(family, tied)
         self.values = {}
         for hf, gguf, shape in self.plan:
-            norm = "norm" in gguf and not family.startswith("gemma")
+            norm = "norm" in gguf and not family.startswith("gemma") and family != "nemotron" and not gguf.endswith(".bias")
             count = shape[0] * (shape[1] if len(shape) > 1 else 1)
             self.values[hf] = [rounded((1 if norm else 0) + rng.gauss(0, 0.15)) for _ in range(count)]
         self.stored = {full(hf): (matrix, shape, self.values[hf]) for hf, _, shape in self.plan}
@@ -312,12 +423,12 @@ class Model:
         tensors = dict(extra or {})
         for hf, gguf, shape in self.plan:
             values = rule(self.family, hf, gguf, shape, self.values[hf])
-            kind = "F32" if len(shape) == 1 or "ffn_gate_inp" in gguf else self.gguf_type.get(hf, self.matrix)
+            kind = "F32" if len(shape) == 1 or "ffn_gate_inp" in gguf or "_norm" in gguf else self.gguf_type.get(hf, self.matrix)
             name, _, expert = full(gguf).replace(".weight", "").partition("#") if "#" in gguf else (full(gguf), "", "")
             if expert:
                 name = gguf.split("#")[0] + ".weight"
-                old = tensors.get(name, (kind, [EXPERTS] + shape, []))
-                tensors[name] = (kind, [EXPERTS] + shape, old[2] + values)
+                old = tensors.get(name, (kind, [], []))[2]
+                tensors[name] = (kind, [int(expert) + 1] + shape, old + values)
             else:
                 tensors[name] = (kind, shape, values)
         write_gguf(path, self.keys | vocabulary_keys(), tensors)
@@ -341,7 +452,7 @@ def same(folder, gguf, what, *more):
 def families(base):
     for family, tied in (("llama", False), ("mistral", False), ("mixtral", False), ("qwen2", True), ("qwen3", True),
                          ("qwen3_moe", False), ("gemma", True), ("gemma2", True), ("gemma3", True), ("phi3", False), ("olmo2", False),
-                         ("granite", True), ("smollm3", True)):
+                         ("granite", True), ("smollm3", True), *((f, f in TIED) for f in OTHERS)):
         for matrix in ("BF16", "F16", "F32") if family == "llama" else ("BF16",):
             m = Model(family, tied, matrix)
             what = f"{family} {matrix}"
@@ -508,6 +619,10 @@ def converted(base):
     check(struct.unpack_from("<8f", tensors["rope_factors_long.weight"][2]) == tuple(1.0 + i for i in range(8)), "long factors")
     check(keys["phi3.rope.scaling.original_context_length"] == 64 and keys["phi3.context_length"] == 1024, "long contexts")
     check(abs(keys["phi3.rope.scaling.attn_factor"] - (1 + 4 / 6) ** 0.5) < 1e-6, "the factor of attention")
+    run("quantize", Model("cohere", True).folder(base / "command"), base / "command.gguf", "-t", "BF16")
+    keys, tensors = read_gguf(base / "command.gguf")
+    check(keys["command-r.context_length"] == 1024, "model_max_length is the context")
+    check(tensors["blk.0.attn_q_norm.weight"][:2] == ([DIM, HEADS], 0), "norms of two dimensions are F32")
 
 
 def yarn(base):

@@ -27,11 +27,21 @@ static wisp_status bad(wisp_report *report, const char *key, const char *what)
     return base_fail(report, WISP_E_INPUT, "config.json: '%s' %s", key, what);
 }
 
+/* The part of a head that is turned has had several names. */
+static const base_json *rotary_part(const hf_config *c)
+{
+    static const char *const names[] = {"rope_pct", "rope_percent", "rotary_pct"};
+    const base_json *node = c->rope ? present(c->rope, "partial_rotary_factor") : NULL;
+    for (size_t i = 0; !node && i < sizeof names / sizeof *names; i++)
+        node = hf_config_get(c, names[i]);
+    return node;
+}
+
 /* The number, or the family's usual one; *found is false if there is neither. */
 static wisp_status number(const hf_config *c, const char *key, double *out, bool *found, wisp_report *report)
 {
     const base_json *node = hf_config_get(c, key);
-    if (!node && c->rope) node = strcmp(key, "partial_rotary_factor") == 0 ? present(c->rope, key) : NULL;
+    if (!node && strcmp(key, "partial_rotary_factor") == 0) node = rotary_part(c);
     *found = true;
     if (node) return base_json_double(node, out) ? WISP_OK : bad(report, key, "is not a number");
     for (const hf_default *d = c->family->defaults; d && d->key; d++) {
@@ -231,6 +241,7 @@ static wisp_status put_common(const hf_config *c, gguf_head *h, wisp_report *rep
         bool found;
         /* of several names for one thing the first one that is there counts */
         if (strcmp(last, k->gguf) == 0) continue;
+        if (!(c->family->flags & HF_MAX_LENGTH) && strcmp(k->hf, "model_max_length") == 0) continue;
         if (k->kind == HF_BOOL)
             found = hf_config_get(c, k->hf) != NULL;
         else
@@ -300,6 +311,8 @@ static wisp_status original_context(const hf_config *c, double *out, wisp_report
         return bad(report, "original_max_position_embeddings", "of rope_scaling is missing or out of range");
     return WISP_OK;
 }
+
+/* YaRN scales sine and cosine by 1 + ln(factor) / 10; a model that says otherwise gets the quotient as a factor. */
 
 static wisp_status put_yarn(const hf_config *c, gguf_head *h, wisp_report *report)
 {

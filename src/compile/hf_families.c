@@ -61,6 +61,11 @@ static const hf_name glm4_names[] = {
     {NULL, NULL, 0},
 };
 
+static const hf_name seed_oss_names[] = {
+    {"post_attention_layernorm", "post_attention_norm", HF_NORM}, /* the feed-forward's, all the same */
+    {NULL, NULL, 0},
+};
+
 /* Files of the larger Gemma 3 say only what differs from the 4B's. */
 static const hf_default gemma3_defaults[] = {
     {"num_attention_heads", 8}, {"num_key_value_heads", 4}, {"head_dim", 256},
@@ -84,7 +89,7 @@ static const hf_default qwen_defaults[] = {{"rms_norm_eps", 1e-6}, {NULL, 0}};
 
 static const hf_family families[] = {
     {"arcee", "arcee", HF_PAIRS, NULL, NULL},
-    {"cohere", "command-r", HF_TIED, NULL, NULL},
+    {"cohere", "command-r", HF_TIED | HF_MAX_LENGTH, NULL, NULL},
     {"cohere2", "cohere2", HF_TIED | HF_WINDOW, NULL, NULL},
     {"exaone4", "exaone4", HF_WINDOW, norms_behind, NULL},
     {"gemma", "gemma", HF_NORM_LESS_ONE | HF_TIED, NULL, gemma_defaults},
@@ -106,13 +111,14 @@ static const hf_family families[] = {
     {"qwen2_moe", "qwen2moe", 0, NULL, qwen_defaults},
     {"qwen3", "qwen3", 0, NULL, qwen_defaults},
     {"qwen3_moe", "qwen3moe", 0, NULL, qwen_defaults},
-    {"seed_oss", "seed_oss", 0, NULL, NULL},
+    {"seed_oss", "seed_oss", 0, seed_oss_names, NULL},
     {"smollm3", "smollm3", HF_PAIRS, NULL, smollm3_defaults},
     {"stablelm", "stablelm", 0, NULL, stablelm_defaults},
     {"starcoder2", "starcoder2", HF_TIED, NULL, NULL},
 };
 
 const hf_key hf_keys[] = {
+    {"model_max_length", "context_length", HF_UINT}, /* HF_MAX_LENGTH */
     {"max_position_embeddings", "context_length", HF_UINT},
     {"hidden_size", "embedding_length", HF_UINT},
     {"num_hidden_layers", "block_count", HF_UINT},

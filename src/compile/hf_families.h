@@ -27,6 +27,7 @@ enum {
     HF_WINDOW = 4,        /* some layers have a sliding window, and the program knows it */
     HF_TIED = 8,          /* config.json says it only where the output is not the embeddings */
     HF_NO_HEAD_DIM = 16,  /* head_dim in the file does not count */
+    HF_MAX_LENGTH = 32,   /* model_max_length is the context: max_position_embeddings is that of the beginning */
 };
 
 typedef struct hf_default {

@@ -141,7 +141,7 @@ static wisp_status add_weight(hf_model *m, const char *name, bool *vector, wisp_
 
 static uint32_t type_of(const hf_model *m, const hf_matrix *part, const planned *p)
 {
-    if (p->vector || (p->flags & HF_WIDE)) return WISP_F32;
+    if (p->vector || (p->flags & (HF_WIDE | HF_NORM))) return WISP_F32;
     if (part->kind == HF_PLAIN)
         return part->weight->type == ST_F16 ? WISP_F16 : part->weight->type == ST_BF16 ? WISP_BF16 : WISP_F32;
     return m->exact ? WISP_F32 : part->kind == HF_FP8 ? WISP_BF16 : WISP_F16;

@@ -56,6 +56,7 @@ static wisp_status count_experts(const expert_merger *m, const expert_name *n, c
             t->shape[2] * t->shape[3] != 1)
             return base_fail(report, WISP_E_INPUT, "tensor '%s': type and shape are not those of expert 0, a matrix",
                              t->text);
+    if (t) return base_fail(report, WISP_E_INPUT, "tensor '%s': more than %d experts", t->text, EXPERTS_MAX);
     *count = expert;
     return WISP_OK;
 }

@@ -38,13 +38,13 @@ static uint64_t bytes_for(const program *p, const guest_limits *l, uint32_t cont
 /* The largest context whose buffers fit, in whole pages. */
 static uint32_t largest(const program *p, const guest_limits *l, uint64_t bytes)
 {
-    uint32_t fits = 0, not = l->context / WISP_KV_PAGE + 1;
-    while (not -fits > 1) {
-        const uint32_t middle = fits + (not -fits) / 2;
+    uint32_t fits = 0, too_many = l->context / WISP_KV_PAGE + 1;
+    while (too_many - fits > 1) {
+        const uint32_t middle = fits + (too_many - fits) / 2;
         if (bytes_for(p, l, middle * WISP_KV_PAGE) <= bytes)
             fits = middle;
         else
-            not = middle;
+            too_many = middle;
     }
     return fits * WISP_KV_PAGE;
 }
