@@ -40,6 +40,13 @@ static const operation operations[] = {
 #define WASM_OP(code, name, text, imm, signature)
 #define WASM_LOCAL_OP(code, name, text, imm, signature)
 #include "wasm/opcodes.def"
+    /* one operand is known to be a number, since it is converted first: compilers then take short cuts */
+    {0x96, "f32.min, f32.convert_i32_s", "fi", 'f', 0},
+    {0x97, "f32.max, f32.convert_i32_s", "fi", 'f', 0},
+    {0xa4, "f64.min, f64.convert_i64_s", "FI", 'F', 0},
+    {0xa5, "f64.max, f64.convert_i64_s", "FI", 'F', 0},
+    {0xfd0e8, "f32x4.min, a lane of splats, f32.convert_i32_s", "fi", 'f', 0},
+    {0xfd0f5, "f64x2.max, a lane of splats, f64.convert_i64_s", "FI", 'F', 0},
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 
@@ -71,9 +78,12 @@ static void put_body(base_buffer *codes, const operation *op)
 {
     base_buffer body = {0};
     base_put_leb_u64(&body, 0);
+    const bool single = strcmp(op->operands, "fi") == 0, converts = single || strcmp(op->operands, "FI") == 0;
     for (uint32_t i = 0; i < strlen(op->operands); i++) {
         base_put_u8(&body, 0x20);
         base_put_leb_u64(&body, i);
+        if (converts && i == 1) base_put_u8(&body, single ? 0xb2 : 0xb9);
+        if (converts && op->code > 0xff) base_put(&body, single ? "\xfd\x13" : "\xfd\x14", 2);
     }
     if (op->code > 0xff) {
         base_put_u8(&body, (uint8_t)(op->code >> 12));
@@ -82,6 +92,7 @@ static void put_body(base_buffer *codes, const operation *op)
         base_put_u8(&body, (uint8_t)op->code);
     }
     if (op->lanes) base_put_u8(&body, (uint8_t)(op->code % op->lanes));
+    if (converts && op->code > 0xff) base_put(&body, single ? "\xfd\x1f\0" : "\xfd\x21\0", 3);
     base_put_u8(&body, 0x0b);
     base_put_leb_u64(codes, body.size);
     base_put(codes, body.data, body.size);

@@ -148,6 +148,7 @@ LLVMValueRef native_zext(native_unit *u, LLVMValueRef v, LLVMTypeRef type);
 
 /* ---- one file each; false: no such instruction there ---- */
 bool native_emit_scalar(native_function *f, const wasm_instr *i);
+LLVMValueRef native_min_max(native_unit *u, bool is_min, LLVMValueRef a, LLVMValueRef b); /* lanes as well */
 bool native_emit_vector(native_function *f, const wasm_instr *i);
 bool native_emit_relaxed(native_function *f, const wasm_instr *i);
 bool native_emit_memory(native_function *f, const wasm_instr *i);

@@ -109,6 +109,26 @@ static void emit_real_unary(native_function *f, unsigned n, native_nan nan)
         native_push_nan(f, native_intrinsic(u, rounding[n - 2], &type, 1, &a, 1), nan);
 }
 
+static LLVMValueRef quiet_nan(native_unit *u, LLVMTypeRef type)
+{
+    if (type == u->f32) return LLVMConstBitCast(native_i32(u, 0x7fc00000), type);
+    if (type == u->f64) return LLVMConstBitCast(native_i64(u, 0x7ff8000000000000), type);
+    LLVMValueRef lane = quiet_nan(u, LLVMGetElementType(type)), lanes[] = {lane, lane, lane, lane};
+    return LLVMConstVector(lanes, LLVMGetVectorSize(type));
+}
+
+/* LLVM 19, where it knows one operand to be a number and the CPU has vfpclass, takes a signaling NaN in the other for a
+ * number: minimum(sNaN, 0) is 0. So it does with lanes that are all the same. The CPUs of that level get the NaN by a
+ * comparison of ours. Constants are safe. */
+LLVMValueRef native_min_max(native_unit *u, bool is_min, LLVMValueRef a, LLVMValueRef b)
+{
+    LLVMTypeRef type = LLVMTypeOf(a);
+    LLVMValueRef args[] = {a, b};
+    LLVMValueRef r = native_intrinsic(u, is_min ? "llvm.minimum" : "llvm.maximum", &type, 1, args, 2);
+    if (u->options->target != WASM_TARGET_X86_64_V4 || LLVMIsConstant(a) || LLVMIsConstant(b)) return r;
+    return LLVMBuildSelect(u->b, LLVMBuildFCmp(u->b, LLVMRealUNO, a, b, ""), quiet_nan(u, type), r, "");
+}
+
 /* n counts from add */
 static void emit_real_binary(native_function *f, unsigned n, native_nan nan)
 {
@@ -121,7 +141,7 @@ static void emit_real_binary(native_function *f, unsigned n, native_nan nan)
     if (n == 6)
         native_push(f, native_intrinsic(u, "llvm.copysign", &type, 1, args, 2));
     else if (n >= 4)
-        native_push_nan(f, native_intrinsic(u, n == 4 ? "llvm.minimum" : "llvm.maximum", &type, 1, args, 2), nan);
+        native_push_nan(f, native_min_max(u, n == 4, args[0], args[1]), nan);
     else
         native_push_nan(f, native_binary(u, opcodes[n], args[0], args[1]), nan);
 }

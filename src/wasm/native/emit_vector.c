@@ -362,7 +362,7 @@ static bool emit_real_group(native_function *f, native_shape s, unsigned n)
     if (n < 8)
         push_real(f, native_binary(u, opcodes[n - 4], a, b), s);
     else
-        push_real(f, call2(u, n == 8 ? "llvm.minimum" : "llvm.maximum", a, b), s);
+        push_real(f, native_min_max(u, n == 8, a, b), s);
     return true;
 }
 
@@ -685,7 +685,7 @@ bool native_emit_relaxed(native_function *f, const wasm_instr *i)
     } else if (c <= 16) {
         native_shape s = c < 15 ? F32X4 : F64X2;
         b = pop_as(f, s), a = pop_as(f, s);
-        push_real(f, call2(u, c & 1 ? "llvm.minimum" : "llvm.maximum", a, b), s);
+        push_real(f, native_min_max(u, c & 1, a, b), s);
     } else if (c == 17) {
         b = pop_as(f, I16X8), a = pop_as(f, I16X8);
         push_vector(f, q15mulr(u, a, b));
