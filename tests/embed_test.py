@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """wisp embed from the user's end: texts from everywhere, shapes of output, limits, what it refuses. embed_test.py WISP"""
+import hashlib
 import json
 import math
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -77,6 +79,42 @@ def limits(capsule):
     check(run("embed", capsule, "--normalize", "maybe").returncode == 2, "a wrong choice")
 
 
+def sections(module):
+    """Of each: its id, and where it begins, with its header, and ends."""
+    at = 8
+    while at < len(module):
+        begin, size, shift, more = at, 0, 0, True
+        while more:
+            at += 1
+            size, shift, more = size | (module[at] & 127) << shift, shift + 7, module[at] & 128
+        at += 1 + size
+        yield module[begin], begin, at
+
+
+def older_engine(folder, capsule):
+    """A capsule whose engine knows no kv_type, as those packed before there was one: it is asked for one only if the
+    user does. All digests of what changed are made anew."""
+    def sha(*parts):
+        return hashlib.sha256(b"".join(parts)).hexdigest().encode()
+
+    data = capsule.read_bytes()
+    known = data.rindex(b"kv_type\0")
+    changed = data[:known] + b"kv_typf" + data[known + 7:]
+    size, model, digest = re.search(rb'"data","size":(\d+),"model":(\d+),.*?"segments_sha256":"(\w+)"', data).groups()
+    first = len(data) - int(size) + int(model)  # the engine's segments follow the model's, in the last section
+    segments = next(at for at in range(first, first + 64) if sha(data[at:]) == digest)
+    code = b"".join(data[begin:end] for kind, begin, end in sections(data) if kind not in (0, 11))
+    for old, new in ((digest, sha(changed[segments:])), (sha(code, data[segments:]), sha(code, changed[segments:]))):
+        check(changed.count(old) == 1, "a digest to replace")
+        changed = changed.replace(old, new)
+    text, own = changed.index(b'{"wisp":1'), changed.index(b'"self":"') + len(b'"self":"')
+    changed = changed[:own] + sha(changed[text:own]) + changed[own + 64:]
+    older = folder / "older.wasm"
+    older.write_bytes(changed)
+    check(run("embed", older, "-p", "x").stdout == run("embed", capsule, "-p", "x").stdout != "", "an older engine")
+    refused(["kv_type"], "embed", older, "-p", "x", "--kv-type", "q8_0")
+
+
 def missing(folder):
     """A tensor that is not there is named, with the shape expected."""
     for label, word, name, shape in (("bert", "position_embd", "position_embd.weight", "[64, 512]"),
@@ -96,6 +134,7 @@ def main():
         check(packed.returncode == 0, packed.stderr)
         texts(folder, capsule)
         limits(capsule)
+        older_engine(folder, capsule)
         missing(folder)
     print(f"{passed} checks passed, {failed} failed")
     return 1 if failed else 0

@@ -334,8 +334,11 @@ static wisp_status start_engine(wisp_session *s, const wisp_session_options *opt
     int n = snprintf(json, sizeof json, "{\"chunk\":%u", options->chunk ? (unsigned)options->chunk : 256u);
     if (options->context_length)
         n += snprintf(json + n, sizeof json - (size_t)n, ",\"context\":%u", (unsigned)options->context_length);
-    static const char *const kv_types[] = {"null", "\"f32\"", "\"f16\"", "\"q8_0\"", "\"q4_0\""};
-    n += snprintf(json + n, sizeof json - (size_t)n, ",\"kv_type\":%s}", kv_types[options->kv_type]);
+    /* Engines of older capsules do not know it, and refuse what they do not know. */
+    static const char *const kv_types[] = {NULL, "f32", "f16", "q8_0", "q4_0"};
+    if (kv_types[options->kv_type])
+        n += snprintf(json + n, sizeof json - (size_t)n, ",\"kv_type\":\"%s\"", kv_types[options->kv_type]);
+    json[n++] = '}';
     BASE_TRY(call_with_text(s, s->init, json, (size_t)n, &result, report));
     return result == 0 ? WISP_OK : refusal(s, "the engine did not start", report);
 }
