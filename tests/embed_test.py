@@ -61,6 +61,18 @@ def texts(folder, capsule):
     check(len(rows) == 3 and max(abs(a - b) for a, b in zip(mean, sums)) < 1e-6, "the mean of --pooling none")
 
 
+def unsound(folder):
+    """Weights so large that sums overflow: no vector at all rather than one of zeros."""
+    file, capsule, _ = write(folder, "bert")
+    norm = next(data for name, _, _, data in tiny_models.tensors("bert", tiny_models.MODELS["bert"], False)
+                if name == "token_embd_norm.weight")
+    file.write_bytes(file.read_bytes().replace(norm, b"\xff\xff\x7f\x7f" * (len(norm) // 4), 1))
+    check(run("pack", file, "-o", capsule).returncode == 0, "finite weights are packed")
+    for normalize in ("on", "off"):
+        refused(["not finite"], "embed", capsule, "-p", "x", "--normalize", normalize)
+    refused(["not finite"], "embed", capsule, "-p", "x", "--pooling", "none")
+
+
 def limits(capsule):
     ids = ",".join(["7"] * 513)
     check(run("embed", capsule, "--tokens", ids[2:]).returncode == 0, "as many tokens as the context has")
@@ -135,6 +147,7 @@ def main():
         texts(folder, capsule)
         limits(capsule)
         older_engine(folder, capsule)
+        unsound(folder)
         missing(folder)
     print(f"{passed} checks passed, {failed} failed")
     return 1 if failed else 0

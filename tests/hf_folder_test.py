@@ -625,6 +625,17 @@ def converted(base):
     check(tensors["blk.0.attn_q_norm.weight"][:2] == ([DIM, HEADS], 0), "norms of two dimensions are F32")
 
 
+def activations(base):
+    """hidden_activation counts before hidden_act; Gemma's gelu is what others call gelu_pytorch_tanh."""
+    for family, keys, status in (("llama", {"hidden_act": "silu"}, 0), ("gemma2", {"hidden_act": "gelu"}, 0),
+                                 ("gemma2", {"hidden_act": "silu"}, 1), ("gemma2", {"hidden_act": "relu",
+                                 "hidden_activation": "gelu_pytorch_tanh"}, 0), ("qwen3", {"hidden_act": "gelu_new"}, 1)):
+        m = Model(family, seed=2)
+        m.config |= keys
+        run("quantize", m.folder(base / "activation"), base / "activation.gguf", "-t", "F16", status=status)
+        shutil.rmtree(base / "activation")
+
+
 def yarn(base):
     """The file's factor of attention is the whole of it: what YaRN makes of the factor itself is taken off."""
     for given, expected in ((None, None), (1.1386294361119891, 1.0), (2.0, 2.0 / 1.1386294361119891)):
@@ -787,6 +798,10 @@ def broken(base):
     attempt("long factors", ["long_factor"], config(rope_scaling={"type": "longrope", "short_factor": [1] * 8, "long_factor": [1] * 7}))
     attempt("no factors", ["long_factor"], config(rope_scaling={"type": "longrope"}))
     attempt("negative factor", ["long_factor"], config(rope_scaling={"type": "longrope", "long_factor": [1] * 7 + [-1], "short_factor": [1] * 8}))
+    for v in (0, -1, 1e300):
+        attempt(f"linear factor {v}", ["rope_scaling", "factor"], config(rope_scaling={"type": "linear", "factor": v}))
+    for v in ("gelu", "silu_", "sil", "", " ", 3, []):
+        attempt(f"activation {v}", ["activation", "silu"], config(hidden_act=v))
     attempt("impossible factors", ["rope_scaling"], config(rope_scaling={"rope_type": "llama3", "factor": 0}))
     attempt("family", ["model_type", "qwen9", "nearest", "qwen"], config(model_type="qwen9"))
     attempt("no family", ["model_type"], config(model_type=None))
@@ -837,7 +852,7 @@ def broken(base):
 def main():
     with tempfile.TemporaryDirectory() as name:
         base = pathlib.Path(name)
-        for part in (families, quantized, converted, yarn, vocabularies, broken):
+        for part in (families, quantized, converted, yarn, activations, vocabularies, broken):
             part(base)
     print(f"{passed} checks passed, {failed} failed")
     return 1 if failed else 0

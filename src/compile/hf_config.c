@@ -296,6 +296,7 @@ static wisp_status put_scaling_float(const hf_config *c, gguf_head *h, const cha
     double value;
     bool found;
     BASE_TRY(scaling(c, key, &value, &found, report));
+    if (found && !(value > 0 && value < 1e9)) return bad(report, key, "of rope_scaling is out of range");
     if (found) gguf_put_f32(h, full_key(name, c, gguf), (float)value);
     return WISP_OK;
 }
@@ -386,12 +387,29 @@ static wisp_status put_window(const hf_config *c, gguf_head *h, wisp_report *rep
     return WISP_OK;
 }
 
+/* The program of a family has one activation: a model with another would compute something else. */
+static wisp_status check_activation(const hf_config *c, wisp_report *report)
+{
+    const base_json *given = hf_config_get(c, "hidden_activation"); /* counts where both are there */
+    if (!given) given = hf_config_get(c, "hidden_act");
+    if (!given) return WISP_OK;
+    const char *text = base_json_str(given);
+    const size_t length = text ? strlen(text) : 0;
+    for (const char *known = c->family->activations; length && known; known = strchr(known, ' ')) {
+        known += *known == ' ';
+        if (strncmp(known, text, length) == 0 && (known[length] == ' ' || !known[length])) return WISP_OK;
+    }
+    return base_fail(report, WISP_E_UNSUPPORTED, "config.json: activation '%.40s', but models of type '%s' have %s",
+                     text ? text : "?", c->family->model_type, c->family->activations);
+}
+
 wisp_status hf_config_put(const hf_config *c, gguf_head *h, wisp_report *report)
 {
     char name[128];
     double kv_heads;
     bool found;
     gguf_put_string(h, "general.architecture", c->family->architecture, strlen(c->family->architecture));
+    BASE_TRY(check_activation(c, report));
     BASE_TRY(put_common(c, h, report));
     BASE_TRY(number(c, "num_key_value_heads", &kv_heads, &found, report));
     if (!found) /* as many as there are heads */

@@ -87,34 +87,40 @@ static const hf_default olmoe_defaults[] = {{"rms_norm_eps", 1e-5}, {NULL, 0}};
 static const hf_default smollm3_defaults[] = {{"rope_theta", 2e6}, {"rms_norm_eps", 1e-6}, {NULL, 0}};
 static const hf_default qwen_defaults[] = {{"rms_norm_eps", 1e-6}, {NULL, 0}};
 
+/* Activations, by the names of config.json. */
+#define HF_SILU "silu swish"
+#define HF_RELU2 "relu2"
+#define HF_GELU_TANH "gelu_new gelu_fast gelu_pytorch_tanh"
+#define HF_GELU_ANY "gelu " HF_GELU_TANH /* Gemma's files say gelu and mean tanh's */
+
 static const hf_family families[] = {
-    {"arcee", "arcee", HF_PAIRS, NULL, NULL},
-    {"cohere", "command-r", HF_TIED | HF_MAX_LENGTH, NULL, NULL},
-    {"cohere2", "cohere2", HF_TIED | HF_WINDOW, NULL, NULL},
-    {"exaone4", "exaone4", HF_WINDOW, norms_behind, NULL},
-    {"gemma", "gemma", HF_NORM_LESS_ONE | HF_TIED, NULL, gemma_defaults},
-    {"gemma2", "gemma2", HF_NORM_LESS_ONE | HF_TIED | HF_WINDOW, norms_behind, gemma2_defaults},
-    {"gemma3", "gemma3", HF_NORM_LESS_ONE | HF_TIED | HF_WINDOW, norms_behind, gemma3_defaults},
-    {"gemma3_text", "gemma3", HF_NORM_LESS_ONE | HF_TIED | HF_WINDOW, norms_behind, gemma3_defaults},
-    {"glm4", "glm4", 0, glm4_names, glm4_defaults},
-    {"granite", "granite", HF_PAIRS | HF_NO_HEAD_DIM, NULL, NULL},
-    {"llama", "llama", HF_PAIRS, NULL, NULL},
-    {"mistral", "llama", HF_PAIRS, NULL, NULL},
-    {"mixtral", "llama", HF_PAIRS, NULL, NULL},
-    {"nemotron", "nemotron", HF_NORM_LESS_ONE, NULL, nemotron_defaults},
-    {"olmo2", "olmo2", 0, norms_behind, NULL},
-    {"olmo3", "olmo2", HF_WINDOW, norms_behind, NULL},
-    {"olmoe", "olmoe", 0, NULL, olmoe_defaults},
-    {"phi", "phi2", 0, NULL, phi2_defaults},
-    {"phi3", "phi3", HF_WINDOW, NULL, NULL},
-    {"qwen2", "qwen2", 0, NULL, qwen_defaults},
-    {"qwen2_moe", "qwen2moe", 0, NULL, qwen_defaults},
-    {"qwen3", "qwen3", 0, NULL, qwen_defaults},
-    {"qwen3_moe", "qwen3moe", 0, NULL, qwen_defaults},
-    {"seed_oss", "seed_oss", 0, seed_oss_names, NULL},
-    {"smollm3", "smollm3", HF_PAIRS, NULL, smollm3_defaults},
-    {"stablelm", "stablelm", 0, NULL, stablelm_defaults},
-    {"starcoder2", "starcoder2", HF_TIED, NULL, NULL},
+    {"arcee", "arcee", HF_PAIRS, NULL, NULL, HF_RELU2},
+    {"cohere", "command-r", HF_TIED | HF_MAX_LENGTH, NULL, NULL, HF_SILU},
+    {"cohere2", "cohere2", HF_TIED | HF_WINDOW, NULL, NULL, HF_SILU},
+    {"exaone4", "exaone4", HF_WINDOW, norms_behind, NULL, HF_SILU},
+    {"gemma", "gemma", HF_NORM_LESS_ONE | HF_TIED, NULL, gemma_defaults, HF_GELU_ANY},
+    {"gemma2", "gemma2", HF_NORM_LESS_ONE | HF_TIED | HF_WINDOW, norms_behind, gemma2_defaults, HF_GELU_ANY},
+    {"gemma3", "gemma3", HF_NORM_LESS_ONE | HF_TIED | HF_WINDOW, norms_behind, gemma3_defaults, HF_GELU_ANY},
+    {"gemma3_text", "gemma3", HF_NORM_LESS_ONE | HF_TIED | HF_WINDOW, norms_behind, gemma3_defaults, HF_GELU_ANY},
+    {"glm4", "glm4", 0, glm4_names, glm4_defaults, HF_SILU},
+    {"granite", "granite", HF_PAIRS | HF_NO_HEAD_DIM, NULL, NULL, HF_SILU},
+    {"llama", "llama", HF_PAIRS, NULL, NULL, HF_SILU},
+    {"mistral", "llama", HF_PAIRS, NULL, NULL, HF_SILU},
+    {"mixtral", "llama", HF_PAIRS, NULL, NULL, HF_SILU},
+    {"nemotron", "nemotron", HF_NORM_LESS_ONE, NULL, nemotron_defaults, HF_RELU2},
+    {"olmo2", "olmo2", 0, norms_behind, NULL, HF_SILU},
+    {"olmo3", "olmo2", HF_WINDOW, norms_behind, NULL, HF_SILU},
+    {"olmoe", "olmoe", 0, NULL, olmoe_defaults, HF_SILU},
+    {"phi", "phi2", 0, NULL, phi2_defaults, HF_GELU_TANH},
+    {"phi3", "phi3", HF_WINDOW, NULL, NULL, HF_SILU},
+    {"qwen2", "qwen2", 0, NULL, qwen_defaults, HF_SILU},
+    {"qwen2_moe", "qwen2moe", 0, NULL, qwen_defaults, HF_SILU},
+    {"qwen3", "qwen3", 0, NULL, qwen_defaults, HF_SILU},
+    {"qwen3_moe", "qwen3moe", 0, NULL, qwen_defaults, HF_SILU},
+    {"seed_oss", "seed_oss", 0, seed_oss_names, NULL, HF_SILU},
+    {"smollm3", "smollm3", HF_PAIRS, NULL, smollm3_defaults, HF_SILU},
+    {"stablelm", "stablelm", 0, NULL, stablelm_defaults, HF_SILU},
+    {"starcoder2", "starcoder2", HF_TIED, NULL, NULL, HF_GELU_TANH},
 };
 
 const hf_key hf_keys[] = {

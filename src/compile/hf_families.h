@@ -41,6 +41,7 @@ typedef struct hf_family {
     unsigned flags;
     const hf_name *names;       /* that go before the common ones; ended by NULL, or NULL */
     const hf_default *defaults; /* what config.json leaves out; ended by NULL, or NULL */
+    const char *activations;    /* config.json's names of the one that the program has, with spaces between */
 } hf_family;
 
 const hf_family *hf_family_find(const char *model_type);    /* NULL if unknown */

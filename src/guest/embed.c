@@ -135,8 +135,8 @@ static void normalize(float *v, uint32_t count)
     for (uint32_t i = 0; i < count; i++)
         sum += (double)v[i] * (double)v[i];
     const double length = __builtin_sqrt(sum);
-    for (uint32_t i = 0; i < count; i++)
-        v[i] = length > 0 ? (float)((double)v[i] / length) : 0;
+    for (uint32_t i = 0; i < count && length > 0; i++)
+        v[i] = (float)((double)v[i] / length);
 }
 
 static void put_base64(base_buffer *b, const uint8_t *bytes, size_t size)
@@ -151,20 +151,26 @@ static void put_base64(base_buffer *b, const uint8_t *bytes, size_t size)
     }
 }
 
-static void put_vector(base_buffer *b, const guest_request *r, float *v)
+/* NaN has bits that are not defined, JSON has no way to say it, and no text is like it. */
+static wisp_status put_vector(base_buffer *b, const guest_request *r, float *v, wisp_report *report)
 {
+    for (uint32_t i = 0; i < r->dimensions; i++)
+        if (!__builtin_isfinite(v[i]))
+            return base_fail(report, WISP_E_INPUT,
+                             "the model's vector is not finite (number %u): are its weights sound?", (unsigned)i);
     if (!r->plain) normalize(v, r->dimensions);
     if (r->base64) {
         base_put_u8(b, '"');
         put_base64(b, (const uint8_t *)v, r->dimensions * sizeof *v); /* little-endian, as wasm is */
         base_put_u8(b, '"');
-        return;
+        return WISP_OK;
     }
     for (uint32_t i = 0; i < r->dimensions; i++) {
         base_put_u8(b, i ? ',' : '[');
         base_json_put_double(b, (double)v[i]);
     }
     base_put_u8(b, ']');
+    return WISP_OK;
 }
 
 static program_pooling pooling_of(const guest_engine *e, const guest_request *r)
@@ -184,7 +190,7 @@ static wisp_status take_rows(guest_engine *e, guest_request *r, uint32_t count, 
             float *x = v->rows + (size_t)row * v->width;
             if (all) {
                 base_put_u8(&v->data, *any ? ',' : '[');
-                put_vector(&v->data, r, x);
+                BASE_TRY(put_vector(&v->data, r, x, report));
             }
             for (uint32_t i = 0; !all && i < v->width; i++)
                 v->sum[i] = *any ? v->sum[i] + x[i] : 0.0f + x[i];
@@ -231,7 +237,7 @@ static wisp_status finish_text(guest_engine *e, guest_request *r, uint32_t count
     if (r->pooling == PROGRAM_POOL_NONE)
         base_put_u8(&v->data, ']');
     else
-        put_vector(&v->data, r, result);
+        BASE_TRY(put_vector(&v->data, r, result, report));
     base_putf(&v->data, ",\"tokens\":%u}", (unsigned)count);
     if (v->data.failed) return base_fail(report, WISP_E_MEMORY, "out of memory for vectors");
     if (++r->generated == r->input_count)
