@@ -6,6 +6,7 @@
  * files of larger models halve the stream every few layers.
  */
 #include "compile/arch/state_blocks.h"
+#include "compile/arch/transformer.h"
 
 enum { BLENDS = 5 };
 static const char *const lerps[BLENDS] = {"blk.%u.time_mix_lerp_w.weight", "blk.%u.time_mix_lerp_k.weight",
@@ -153,7 +154,5 @@ void compile_rwkv6(compile_builder *b)
     block_norm(&m.k, BLOCK_LAYER, m.s.epsilon, x, x, "token_embd_norm", 0);
     for (uint32_t i = 0; i < m.s.layers && !b->status; i++)
         x = layer(&m, x, i);
-    wisp_view h = block_scratch(&m.k, "h", m.s.width);
-    block_norm(&m.k, BLOCK_LAYER, m.s.epsilon, h, x, "output_norm", 0);
-    block_logits(&m.k, h, 1, 0);
+    block_finish(&m.k, &m.s, BLOCK_LAYER, x, 1, 0);
 }

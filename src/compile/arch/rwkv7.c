@@ -8,6 +8,7 @@
  * before the first layer.
  */
 #include "compile/arch/state_blocks.h"
+#include "compile/arch/transformer.h"
 
 enum { BLEND_R, BLEND_W, BLEND_K, BLEND_V, BLEND_A, BLEND_G, BLENDS };
 enum { LINEAR = -1 };
@@ -199,7 +200,5 @@ void compile_rwkv7(compile_builder *b)
     block_norm(&m.k, BLOCK_LAYER, m.s.epsilon, x, x, "token_embd_norm", 0);
     for (uint32_t i = 0; i < m.s.layers && !b->status; i++)
         x = layer(&m, x, i);
-    wisp_view h = block_scratch(&m.k, "h", m.s.width);
-    block_norm(&m.k, BLOCK_LAYER, m.s.epsilon, h, x, "output_norm", 0);
-    block_logits(&m.k, h, 1, 0);
+    block_finish(&m.k, &m.s, BLOCK_LAYER, x, 1, 0);
 }
