@@ -333,12 +333,25 @@ static void test_out_of_memory(void **state)
     base_buffer_fini(&file);
 }
 
+/* What is offered can be made; the offer has no gaps. */
+static void test_offer(void **state)
+{
+    (void)state;
+    uint32_t count = 0;
+    for (const quantize_mix *m; (m = quantize_mix_at(count)); count++) {
+        const compile_gguf_type *type = compile_gguf_type_named(m->type_name);
+        assert_true(type && quantize_makes(type->type));
+    }
+    assert_true(count >= 20);
+    assert_null(quantize_mix_at(count + 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_errors),        cmocka_unit_test(test_extremes), cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_plain),         cmocka_unit_test(test_mixes),    cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_offer),    cmocka_unit_test(test_errors),        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_exact),    cmocka_unit_test(test_plain),         cmocka_unit_test(test_mixes),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

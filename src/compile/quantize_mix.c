@@ -96,7 +96,9 @@ static const uint8_t mix_types[MIX_COUNT] = {
 
 const quantize_mix *quantize_mix_at(uint32_t index)
 {
-    return index < MIX_COUNT ? &mixes[index] : NULL;
+    for (unsigned i = 0; i < MIX_COUNT; i++)
+        if (quantize_makes(mix_types[i]) && index-- == 0) return &mixes[i];
+    return NULL;
 }
 
 /* ---- what a tensor is ---- */
@@ -425,8 +427,9 @@ static wisp_status find_mix(chooser *c, wisp_report *report)
         return WISP_OK;
     }
     char all[400] = "";
-    for (unsigned i = 0; i < MIX_COUNT; i++)
-        snprintf(all + strlen(all), sizeof all - strlen(all), " %s", mixes[i].name);
+    const quantize_mix *made;
+    for (uint32_t i = 0; (made = quantize_mix_at(i)); i++)
+        snprintf(all + strlen(all), sizeof all - strlen(all), " %s", made->name);
     return base_fail(report, WISP_E_USAGE, "there is no type '%.40s'; there are%s", name, all);
 }
 

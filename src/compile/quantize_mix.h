@@ -16,7 +16,7 @@ typedef struct quantize_mix {
     const char *type_name; /* of most matrices */
 } quantize_mix;
 
-/* By number from 0 on; NULL past the end. */
+/* Those whose type can be made, by number from 0 on; NULL past the end. */
 const quantize_mix *quantize_mix_at(uint32_t index);
 
 /* types[i]: GGUF's number for tensor i, the one it has where it stays as it is. */
